@@ -1,0 +1,68 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// Strictness of the compiler, the same in every target.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+
+/// A room of the house. `needs` names only rooms below it.
+func room(_ name: String, needs: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: needs, swiftSettings: strict)
+}
+
+func tests(_ name: String, in folder: String? = nil, needs: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: needs, path: folder.map { "Tests/\($0)" } ?? "Tests/\(name)", swiftSettings: strict)
+}
+
+let package = Package(
+    name: "pgcaretaker",
+    products: [.executable(name: "pgcaretaker", targets: ["pgcaretaker"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2", traits: []),
+    ],
+    targets: [
+        .executableTarget(
+            name: "pgcaretaker",
+            dependencies: ["Configuration", "Daemon", "History", "Jobs", "Postgres", "Report", "Schedule", arguments],
+            swiftSettings: strict),
+        room(
+            "Daemon",
+            needs: [
+                "Configuration", "History", "Jobs", "Postgres", "Schedule", "Scheduler", "Systemd", lifecycle, signals,
+                logging,
+            ]),
+        room("Report", needs: ["Configuration", "History", "Jobs", "Schedule"]),
+        room("Configuration", needs: ["Jobs", "Postgres", "Schedule", toml]),
+        room("Jobs", needs: ["Command", "Postgres", "Schedule", crypto, logging, system]),
+        room("Scheduler", needs: ["Schedule"]),
+        room("History", needs: ["Schedule", grdb]),
+        room("Schedule"),
+        room("Postgres", needs: ["CLibpq", "Command", logging]),
+        room("Command", needs: [subprocess, system]),
+        room("Systemd", needs: ["CSystemd", logging]),
+        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+    ]
+)

@@ -1,0 +1,188 @@
+import Foundation
+import GRDB
+import Schedule
+
+/// What became of the attempt to take a fire.
+package enum Claim: Hashable, Sendable {
+    /// It is ours; the run is in the history.
+    case taken
+    /// There is a record of it already.
+    case alreadyTaken
+}
+
+extension History {
+    /// Writes that a run begins, before it does.
+    ///
+    /// For a run that has a fire this takes the fire: of all who try, one gets ``Claim/taken``.
+    ///
+    /// - Throws: ``Failure`` if the history cannot be written; the run must then not begin.
+    package func begin(_ run: RunRecord) async throws(Failure) -> Claim {
+        try await write { database in
+            try Self.insert(run, into: database) ? .taken : .alreadyTaken
+        }
+    }
+
+    /// Writes how a run ended.
+    package func end(_ run: RunRecord) async throws(Failure) {
+        try await write { database in
+            try database.execute(
+                sql: """
+                    UPDATE runs SET ended_at = ?, outcome = ?, skip_reason = ?, error_code = ?, message = ?, hint = ?,
+                        sqlstate = ?, path = ?, measures = ?, warnings = ?
+                    WHERE id = ? AND ended_at IS NULL
+                    """,
+                arguments: [
+                    run.endedAt?.microsecondsSinceEpoch, run.outcome?.rawValue, run.skipReason?.rawValue, run.errorCode,
+                    run.message, run.hint, run.sqlState, run.path, try Self.json(run.measures),
+                    try Self.json(run.warnings), run.id,
+                ])
+        }
+    }
+
+    /// Writes that a fire did not become a run. A fire that has a record keeps the one that it has.
+    package func record(skipped run: RunRecord) async throws(Failure) {
+        _ = try await write { try Self.insert(run, into: $0) }
+    }
+
+    /// The runs that began and have not ended, oldest first.
+    package func unfinishedRuns() async throws(Failure) -> [RunRecord] {
+        try await read { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM runs WHERE ended_at IS NULL ORDER BY started_at")
+                .compactMap(Self.run)
+        }
+    }
+
+    /// Past runs, newest first.
+    ///
+    /// - Parameters:
+    ///   - job: only of this job.
+    ///   - limit: so many at most.
+    package func runs(ofJob job: String? = nil, limit: Int) async throws(Failure) -> [RunRecord] {
+        try await read { database in
+            try Row.fetchAll(
+                database,
+                sql: "SELECT * FROM runs WHERE ?1 IS NULL OR job = ?1 ORDER BY started_at DESC, id DESC LIMIT ?2",
+                arguments: [job, limit]
+            ).compactMap(Self.run)
+        }
+    }
+
+    /// The newest record of each job on each database that is not a skipped fire.
+    package func latestRuns() async throws(Failure) -> [JobKey: RunRecord] {
+        try await read { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT * FROM (
+                        SELECT *, row_number() OVER (PARTITION BY job, database ORDER BY started_at DESC, id DESC) AS place
+                        FROM runs WHERE outcome IS NOT 'skipped'
+                    ) WHERE place = 1
+                    """)
+            return Dictionary(rows.compactMap(Self.run).map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+
+    /// Notes the jobs that there are, and tells what is remembered of each.
+    ///
+    /// A job that was not known is first seen `now`. A job whose schedule changed starts anew with the new one, so that
+    /// the new schedule has no fires in the past that anybody could have missed.
+    ///
+    /// - Parameter schedules: every job's schedule with its zone, as one text that changes when either does.
+    package func remember(_ schedules: [JobKey: String], at now: Instant) async throws(Failure) -> [JobKey: JobMemory] {
+        try await write { database in
+            var memory: [JobKey: JobMemory] = [:]
+            for (key, schedule) in schedules {
+                try database.execute(
+                    sql: """
+                        INSERT INTO jobs (job, database, schedule, first_seen) VALUES (?1, ?2, ?3, ?4)
+                        ON CONFLICT (job, database) DO UPDATE SET schedule = ?3, first_seen = ?4 WHERE schedule <> ?3
+                        """,
+                    arguments: [key.job, key.database, schedule, now.microsecondsSinceEpoch])
+                guard
+                    let row = try Row.fetchOne(
+                        database,
+                        sql: """
+                            SELECT first_seen,
+                                (SELECT max(scheduled_at) FROM runs r
+                                 WHERE r.job = j.job AND r.database = j.database AND r.scheduled_at IS NOT NULL) AS last_fire
+                            FROM jobs j WHERE job = ? AND database = ?
+                            """,
+                        arguments: [key.job, key.database])
+                else { continue }
+                memory[key] = JobMemory(
+                    firstSeen: Instant(microsecondsSinceEpoch: row["first_seen"]),
+                    lastFire: (row["last_fire"] as Int64?).map(Instant.init(microsecondsSinceEpoch:)),
+                    schedule: schedule)
+            }
+            return memory
+        }
+    }
+
+    /// Removes what is older than anybody asks for: runs and skipped fires beyond that age, but the latest of each job.
+    package func forgetRuns(startedBefore limit: Instant) async throws(Failure) {
+        try await write { database in
+            try database.execute(
+                sql: """
+                    DELETE FROM runs WHERE started_at < ? AND id NOT IN (
+                        SELECT id FROM (
+                            SELECT id, row_number() OVER (PARTITION BY job, database, outcome ORDER BY started_at DESC) AS place
+                            FROM runs
+                        ) WHERE place = 1)
+                    """,
+                arguments: [limit.microsecondsSinceEpoch])
+        }
+    }
+
+    private static func insert(_ run: RunRecord, into database: Database) throws -> Bool {
+        try database.execute(
+            sql: """
+                INSERT OR IGNORE INTO runs (
+                    id, job, database, kind, trigger, attempt, scheduled_at, started_at, ended_at, outcome, skip_reason,
+                    passed_first, passed_count, error_code, message, hint, sqlstate, path, measures, warnings)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                run.id, run.key.job, run.key.database, run.kind, run.trigger.rawValue, run.attempt,
+                run.scheduledAt?.microsecondsSinceEpoch, run.startedAt.microsecondsSinceEpoch,
+                run.endedAt?.microsecondsSinceEpoch, run.outcome?.rawValue, run.skipReason?.rawValue,
+                run.passed?.first.microsecondsSinceEpoch, run.passed?.count, run.errorCode, run.message, run.hint,
+                run.sqlState, run.path, try json(run.measures), try json(run.warnings),
+            ])
+        return database.changesCount == 1
+    }
+
+    /// A row as a record; `nil` for a row whose words a later version wrote.
+    private static func run(_ row: Row) -> RunRecord? {
+        guard let trigger = Trigger(rawValue: row["trigger"]) else { return nil }
+        var run = RunRecord(
+            id: row["id"], key: JobKey(job: row["job"], database: row["database"]), kind: row["kind"], trigger: trigger,
+            attempt: row["attempt"], scheduledAt: instant(row["scheduled_at"]),
+            startedAt: Instant(microsecondsSinceEpoch: row["started_at"]))
+        run.endedAt = instant(row["ended_at"])
+        run.outcome = (row["outcome"] as String?).flatMap(Outcome.init)
+        run.skipReason = (row["skip_reason"] as String?).flatMap(SkipReason.init)
+        if let first = instant(row["passed_first"]), let count = row["passed_count"] as Int? {
+            run.passed = PassedFires(first: first, count: count)
+        }
+        run.errorCode = row["error_code"]
+        run.message = row["message"]
+        run.hint = row["hint"]
+        run.sqlState = row["sqlstate"]
+        run.path = row["path"]
+        run.measures = decoded(row["measures"]) ?? []
+        run.warnings = decoded(row["warnings"]) ?? []
+        return run
+    }
+
+    private static func instant(_ microseconds: Int64?) -> Instant? {
+        microseconds.map(Instant.init(microsecondsSinceEpoch:))
+    }
+
+    private static func json(_ value: some Encodable) throws -> String {
+        String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
+    }
+
+    private static func decoded<Value: Decodable>(_ text: String) -> Value? {
+        try? JSONDecoder().decode(Value.self, from: Data(text.utf8))
+    }
+}
