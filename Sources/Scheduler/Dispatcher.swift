@@ -48,6 +48,8 @@ package actor Dispatcher {
     private let mailbox: AsyncStream<Message>
     private let post: AsyncStream<Message>.Continuation
     private var isStopping = false
+    /// Whether ``run()`` has come to its end.
+    package private(set) var hasEnded = false
     private var knownKeys: Set<JobKey> = []
 
     /// A scheduler that waits for its jobs.
@@ -99,6 +101,7 @@ package actor Dispatcher {
                     if isStopping, state.running.isEmpty { break }
                 }
             }
+            hasEnded = true
             post.finish()
             // What is still in the mailbox must be answered, or its sender would wait for ever.
             for await message in mailbox { answer(message) }

@@ -1,3 +1,4 @@
+import CTimerfd
 import Glibc
 import Schedule
 import Synchronization
@@ -37,7 +38,7 @@ package final class SystemWakeTimer: WakeTimer, Sendable {
     ///
     /// - Throws: ``Failure`` if the kernel has no descriptor left.
     package init() throws(Failure) {
-        descriptor = timerfd_create(CLOCK_REALTIME, Int32(TFD_CLOEXEC))
+        descriptor = timerfd_create(CLOCK_REALTIME, pgcaretaker_timer_close_on_exec)
         guard descriptor >= 0 else { throw Failure(errno: errno) }
         (wakes, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(8))
     }
@@ -74,7 +75,7 @@ package final class SystemWakeTimer: WakeTimer, Sendable {
         var value = itimerspec()
         value.it_value.tv_sec = Int(target / 1_000_000)
         value.it_value.tv_nsec = Int(target % 1_000_000) * 1000
-        timerfd_settime(descriptor, Int32(TFD_TIMER_ABSTIME) | Int32(TFD_TIMER_CANCEL_ON_SET), &value, nil)
+        timerfd_settime(descriptor, pgcaretaker_timer_absolute, &value, nil)
     }
 
     /// The year 2200, in microseconds.

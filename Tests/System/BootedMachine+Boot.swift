@@ -90,16 +90,17 @@ private final class MachineConsole: Sendable {
     /// The first process of the machine: the child of the systemd-nspawn that descends from this process.
     private static func machine(below process: Int32) -> Int32? {
         for child in children(of: process) {
-            let name = try? String(contentsOfFile: "/proc/\(child)/comm", encoding: .utf8)
-            if name == "systemd-nspawn\n" { return children(of: child).first }
+            if MachineEnvironment.kernelFile("/proc/\(child)/comm") == "systemd-nspawn\n" {
+                return children(of: child).first
+            }
             if let machine = machine(below: child) { return machine }
         }
         return nil
     }
 
     private static func children(of process: Int32) -> [Int32] {
-        let list = try? String(contentsOfFile: "/proc/\(process)/task/\(process)/children", encoding: .utf8)
-        return list?.split(separator: " ").compactMap { Int32($0) } ?? []
+        MachineEnvironment.kernelFile("/proc/\(process)/task/\(process)/children")
+            .split(separator: " ").compactMap { Int32($0) }
     }
 }
 

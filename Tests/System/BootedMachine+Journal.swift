@@ -26,6 +26,7 @@ extension BootedMachine {
         try await demand("journalctl", "--sync")
         return try await demand(journalctl(matches, after: cursor)).split(separator: "\n")
             .map { try JournalEntry(json: String($0)) }
+            .filter { $0.cursor != cursor }
     }
 
     /// The place where the journal ends now, to wait for what comes after it.
@@ -56,7 +57,7 @@ extension BootedMachine {
                 output: .stream { bytes in
                     for line in lines.take(bytes) {
                         let entry = try JournalEntry(json: line)
-                        if condition(entry) { throw Found(entry: entry) }
+                        if entry.cursor != cursor, condition(entry) { throw Found(entry: entry) }
                     }
                 })
         } catch .sinkFailed(let error) {
@@ -77,9 +78,11 @@ extension BootedMachine {
         try await awaitEntry("MESSAGE_ID=\(event.rawValue)", "UNIT=\(unit)", after: cursor, deadline: deadline)
     }
 
+    /// The command that reads from the cursor on, its own entry included if that matches. (`--after-cursor` of systemd 252
+    /// always leaves one entry out, even if it is not the cursor's own, which does not match.)
     private func journalctl(_ matches: [String], after cursor: String?) -> [String] {
         ["journalctl", "--quiet", "--no-pager", "--all", "--output=json"]
-            + (cursor.map { ["--after-cursor=\($0)"] } ?? [])
+            + (cursor.map { ["--cursor=\($0)"] } ?? [])
             + matches
     }
 }

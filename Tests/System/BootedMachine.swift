@@ -99,12 +99,18 @@ struct BootedMachine: Sendable {
     }
 
     /// A pipeline of one command in all of the machine's namespaces.
+    ///
+    /// nsenter has to outlive the command when both are sent SIGTERM: the command would become a child of this host's
+    /// first process, and the machine cannot end before that has taken note of it, which in a container may be never.
     func pipeline(_ command: [String], as user: String? = nil, deadline: Duration?) -> Pipeline {
-        let arguments =
-            ["--target", String(leader), "--all", "--"] + (user.map { ["runuser", "-u", $0, "--"] } ?? []) + command
-        let nsenter = Program(
-            executable: "/usr/bin/nsenter", arguments: arguments, environment: MachineEnvironment.variables)
-        return Pipeline([nsenter], deadline: deadline)
+        let nsenter = ["--ignore-signal=TERM", "nsenter", "--target", String(leader), "--all", "--"]
+        let setUp = ["env", "--default-signal=TERM"] + (user.map { ["runuser", "-u", $0, "--"] } ?? [])
+        return Pipeline(
+            [
+                Program(
+                    executable: "/usr/bin/env", arguments: nsenter + setUp + command,
+                    environment: MachineEnvironment.variables)
+            ], deadline: deadline)
     }
 }
 

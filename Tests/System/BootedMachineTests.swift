@@ -135,8 +135,7 @@ struct MachineEndTests {
             let names = (try? files.contentsOfDirectory(atPath: folder)) ?? []
             remains += names.filter { $0.hasPrefix(machine.name) }.map { "\(folder)/\($0)" }
         }
-        let mounts = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
-        if mounts.contains(machine.name) { remains.append("a mount") }
+        if MachineEnvironment.kernelFile("/proc/self/mountinfo").contains(machine.name) { remains.append("a mount") }
         return remains
     }
 }

@@ -16,7 +16,7 @@ enum MachineEnvironment {
     static let program = "\((resolved("/proc/self/exe") as NSString).deletingLastPathComponent)/pgcaretaker"
 
     /// The folder of Swift's shared libraries, which a debug build of the program needs; the machine has no Swift.
-    static let swiftLibraries: String? = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8))?
+    static let swiftLibraries: String? = kernelFile("/proc/self/maps")
         .split(separator: "\n")
         .first { $0.hasSuffix("/libswiftCore.so") }
         .flatMap { line in line.firstIndex(of: "/").map { String(line[$0...]) } }
@@ -27,6 +27,13 @@ enum MachineEnvironment {
         "PATH": ExecutableSearch.standard.directories.joined(separator: ":"), "HOME": "/root", "LANG": "C.UTF-8",
         "SYSTEMD_PAGER": "cat", "SYSTEMD_COLORS": "0",
     ]
+
+    /// The whole text of a file in /proc, or nothing if there is none. (Foundation's other ways to read a file stop after
+    /// the first piece of one that says it is empty.)
+    static func kernelFile(_ path: String) -> String {
+        let data = try? FileHandle(forReadingFrom: URL(fileURLWithPath: path)).readToEnd()
+        return String(decoding: data ?? Data(), as: UTF8.self)
+    }
 
     private static func resolved(_ path: String) -> String {
         guard let real = realpath(path, nil) else { return path }

@@ -29,12 +29,18 @@ package struct BackupName: Sendable, Hashable {
     ///
     /// - Parameter ordinal: 1 for the first backup of a database in a second, 2 for the next.
     package init(database: String, startedAt: Instant, ordinal: Int = 1, job: String) {
-        stem = "\(Self.encoded(database, limit: 80))_\(Self.stamp(startedAt, ordinal))_\(Self.encoded(job, limit: 64))"
+        stem =
+            Self.beginning(database: database, startedAt: startedAt, ordinal: ordinal) + Self.encoded(job, limit: 64)
     }
 
     /// What a backup is called on the command line: `20261124T020000Z-school_erp`.
     package static func identifier(database: String, startedAt: Instant, ordinal: Int = 1) -> String {
         "\(stamp(startedAt, ordinal))-\(encoded(database, limit: 80))"
+    }
+
+    /// What the stems of a database's backups of one second, and of that place in it, begin with.
+    static func beginning(database: String, startedAt: Instant, ordinal: Int) -> String {
+        "\(encoded(database, limit: 80))_\(stamp(startedAt, ordinal))_"
     }
 
     /// The dump.
@@ -139,4 +145,13 @@ package struct BackupName: Sendable, Hashable {
 extension BackupName: CustomStringConvertible {
     /// The stem.
     package var description: String { stem }
+}
+
+extension BackupName.Role {
+    /// The name of the backup that the file is a part of.
+    var name: BackupName {
+        switch self {
+        case .dump(let name), .manifest(let name), .partialDump(let name), .partialManifest(let name): name
+        }
+    }
 }

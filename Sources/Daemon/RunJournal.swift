@@ -1,0 +1,66 @@
+import History
+import Jobs
+import Logging
+import Schedule
+import Systemd
+
+/// What the journal says of runs: one line for a run that went well.
+enum RunJournal {
+    static func metadata(_ record: RunRecord, _ event: JournalEvent) -> Logger.Metadata {
+        var metadata: Logger.Metadata = [
+            "event": "\(event.rawValue)", "job": "\(record.key.job)", "kind": "\(record.kind)", "run_id": "\(record.id)",
+            "trigger": "\(record.trigger.rawValue)", "database": "\(record.key.database)", "attempt": "\(record.attempt)",
+        ]
+        if let fire = record.scheduledAt { metadata["scheduled_at"] = "\(fire.rfc3339)" }
+        return metadata
+    }
+
+    static func started(_ record: RunRecord, logger: Logger) {
+        // The line at the end says all of it; this one is for those who follow a run.
+        logger.debug("started (\(record.trigger.rawValue))", metadata: metadata(record, .runStarted))
+    }
+
+    static func ended(_ record: RunRecord, details: String?, duration: Duration, logger: Logger) {
+        let event: JournalEvent
+        switch record.outcome {
+        case .succeeded: event = .runSucceeded
+        case .cancelled: event = .runCancelled
+        case .skipped: event = .runSkipped
+        case .failed, nil: event = record.errorCode == JobError.Code.timedOut.rawValue ? .runTimedOut : .runFailed
+        }
+        var metadata = metadata(record, event)
+        metadata["outcome"] = "\((record.outcome ?? .failed).rawValue)"
+        metadata["duration_usec"] = "\(duration.wholeMicroseconds)"
+        for measure in record.measures { metadata[measure.name] = "\(measure.value)" }
+        if let code = record.errorCode { metadata["error_code"] = "\(code)" }
+        if let state = record.sqlState { metadata["sqlstate"] = "\(state)" }
+        if let hint = record.hint { metadata["hint"] = "\(hint)" }
+        if let path = record.path { metadata["path"] = "\(path)" }
+        if let details { metadata["details"] = "\(details)" }
+        let message = record.message ?? ""
+        switch record.outcome {
+        case .succeeded:
+            logger.info("\(message), in \(HumanText.duration(duration))", metadata: metadata)
+            for warning in record.warnings {
+                var metadata = self.metadata(record, .programWarning)
+                metadata["outcome"] = nil
+                logger.warning("\(warning)", metadata: metadata)
+            }
+        case .cancelled: logger.notice("cancelled after \(HumanText.duration(duration))", metadata: metadata)
+        case .skipped: logger.notice("skipped: \(message)", metadata: metadata)
+        case .failed, nil:
+            let hint = record.hint.map { ". \($0)" } ?? ""
+            logger.error("failed: \(message)\(hint)", metadata: metadata)
+        }
+    }
+
+    static func skipped(_ record: RunRecord, logger: Logger) {
+        var metadata = metadata(record, record.skipReason == .missed ? .fireMissed : .runSkipped)
+        metadata["outcome"] = "skipped"
+        metadata["duration_usec"] = "0"
+        if let reason = record.skipReason { metadata["skip_reason"] = "\(reason.rawValue)" }
+        let others = record.passed.map { $0.count > 0 ? ", and \(HumanText.count(Int64($0.count), "fire")) before it" : "" } ?? ""
+        let fire = record.scheduledAt.map { " of \($0.rfc3339)\(others)" } ?? ""
+        logger.notice("skipped the run\(fire): \(record.skipReason?.words ?? "")", metadata: metadata)
+    }
+}

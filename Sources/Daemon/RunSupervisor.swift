@@ -1,0 +1,199 @@
+import Configuration
+import Foundation
+import History
+import Jobs
+import Logging
+import Postgres
+import Schedule
+
+/// Runs one job once: the lock, the claim, the deadline, the record, the line in the journal.
+package struct RunSupervisor: Sendable {
+    /// How a run came out.
+    package struct Ending: Sendable {
+        /// What the history has of it.
+        package let record: RunRecord
+        /// What the scheduler should make of it.
+        package let isWorthRetrying: Bool
+        /// Whether the run was not begun because it could not be recorded.
+        package let wasNotBegun: Bool
+        /// Further lines that explain a failure.
+        package let details: String?
+    }
+
+    private let caretaker: Caretaker
+
+    /// A supervisor over a history.
+    package init(caretaker: Caretaker) {
+        self.caretaker = caretaker
+    }
+
+    /// Runs a job on one of its databases, to the end.
+    ///
+    /// - Parameters:
+    ///   - fire: the instant that it was due at; `nil` for a run by hand.
+    ///   - progress: receives how far it has come.
+    package func run(
+        _ job: JobConfiguration, on database: DatabaseAccess, trigger: Trigger, fire: Instant?, attempt: Int = 1,
+        isDryRun: Bool = false, progress: ProgressSink = .none
+    ) async -> Ending {
+        let started = caretaker.clock.now()
+        var record = RunRecord(
+            id: Self.identifier(at: started), key: JobKey(job: job.name, database: database.name), kind: job.kind,
+            trigger: trigger, attempt: attempt, scheduledAt: fire, startedAt: started)
+        let deadline = job.timeout.map { started + $0 }
+        let context = caretaker.context(
+            job: job.name, runID: record.id, database: database, zone: job.schedule.zone, deadline: deadline,
+            isDryRun: isDryRun, progress: progress)
+        if isDryRun {
+            let begun = caretaker.clock.elapsed()
+            let result = await perform(job, context)
+            return finish(&record, result, elapsed: caretaker.clock.elapsed() - begun)
+        }
+
+        let lock: FileLock
+        switch caretaker.lock(job: job.name) {
+        case .taken(let taken): lock = taken
+        case .held: return await skip(record, .locked)
+        case .failed(let code):
+            return notBegun(record, "the lock of the job cannot be taken: \(String(cString: strerror(code)))")
+        }
+        defer { withExtendedLifetime(lock) {} }
+        do throws(History.Failure) {
+            guard try await caretaker.history.begin(record) == .taken else {
+                return Ending(record: record, isWorthRetrying: false, wasNotBegun: false, details: nil)
+            }
+        } catch {
+            return notBegun(record, Caretaker.failure(error).message)
+        }
+        RunJournal.started(record, logger: caretaker.logger)
+        let begun = caretaker.clock.elapsed()
+        let result = await perform(job, context)
+        let ending = finish(&record, result, elapsed: caretaker.clock.elapsed() - begun)
+        await save(ending.record)
+        RunJournal.ended(
+            ending.record, details: ending.details, duration: caretaker.clock.elapsed() - begun, logger: caretaker.logger)
+        return ending
+    }
+
+    /// Writes the end of a run. A disk that is full now may not be in a moment, and a run without an end would be taken
+    /// for one that was cut off.
+    private func save(_ record: RunRecord) async {
+        for attempt in 1...5 {
+            do throws(History.Failure) {
+                try await caretaker.history.end(record)
+                return
+            } catch {
+                if attempt == 5 {
+                    caretaker.logger.critical(
+                        "the end of a run cannot be recorded: \(Caretaker.failure(error).message)",
+                        metadata: ["event": "history-unavailable", "job": "\(record.key.job)", "run_id": "\(record.id)"])
+                }
+            }
+            // Also in a task that has been cancelled the end should be written: this sleep then returns at once.
+            try? await caretaker.clock.sleep(for: .milliseconds(200 * attempt))
+        }
+    }
+
+    private func perform(_ job: JobConfiguration, _ context: JobContext) async -> Result<JobSummary, JobError> {
+        enum Event: Sendable {
+            case ended(Result<JobSummary, JobError>)
+            case timedOut
+            case timerEnded
+        }
+        return await withTaskGroup(of: Event.self) { group in
+            group.addTask {
+                do throws(JobError) {
+                    return .ended(.success(try await job.job.run(in: context)))
+                } catch {
+                    return .ended(.failure(error))
+                }
+            }
+            if let timeout = job.timeout {
+                group.addTask {
+                    do {
+                        try await context.clock.sleep(for: timeout)
+                        return .timedOut
+                    } catch {
+                        return .timerEnded
+                    }
+                }
+            }
+            var isLate = false
+            for await event in group {
+                switch event {
+                case .timedOut:
+                    isLate = true
+                    group.cancelAll()
+                case .timerEnded: break
+                case .ended(let result):
+                    group.cancelAll()
+                    guard isLate, case .failure(let error) = result, let timeout = job.timeout else { return result }
+                    return .failure(
+                        JobError(
+                            .timedOut, "ended after its timeout of \(HumanText.duration(timeout))",
+                            hint: "Raise timeout if the job needs longer, or find out what it waited for.",
+                            measures: error.measures, details: error.details))
+                }
+            }
+            return .failure(JobError(.unexpected, "the run ended without a result"))
+        }
+    }
+
+    private func finish(
+        _ record: inout RunRecord, _ result: Result<JobSummary, JobError>, elapsed: Duration
+    ) -> Ending {
+        // The wall clock may have been set meanwhile; how long it took is told by the other one.
+        record.endedAt = record.startedAt + elapsed
+        switch result {
+        case .success(let summary):
+            record.outcome = .succeeded
+            record.message = summary.sentence
+            record.path = summary.path
+            record.measures = summary.measures.map { RunMeasure(name: $0.name, value: $0.value) }
+            record.warnings = summary.warnings
+            return Ending(record: record, isWorthRetrying: false, wasNotBegun: false, details: nil)
+        case .failure(let error):
+            record.outcome = error.code == .cancelled ? .cancelled : .failed
+            record.errorCode = error.code.rawValue
+            record.message = error.message
+            record.hint = error.hint
+            record.sqlState = error.sqlState
+            record.measures = error.measures.map { RunMeasure(name: $0.name, value: $0.value) }
+            return Ending(
+                record: record, isWorthRetrying: error.isWorthRetrying && record.outcome == .failed, wasNotBegun: false,
+                details: error.details)
+        }
+    }
+
+    private func skip(_ record: RunRecord, _ reason: SkipReason) async -> Ending {
+        var record = record
+        record.endedAt = record.startedAt
+        record.outcome = .skipped
+        record.skipReason = reason
+        record.message = reason.words
+        if record.scheduledAt != nil { try? await caretaker.history.record(skipped: record) }
+        RunJournal.skipped(record, logger: caretaker.logger)
+        return Ending(record: record, isWorthRetrying: false, wasNotBegun: false, details: nil)
+    }
+
+    private func notBegun(_ record: RunRecord, _ reason: String) -> Ending {
+        var record = record
+        record.endedAt = record.startedAt
+        record.outcome = .failed
+        record.errorCode = JobError.Code.historyUnavailable.rawValue
+        record.message = "not begun, because it could not be recorded: \(reason)"
+        record.hint = "Make room or mend the permissions; it is tried again every minute."
+        RunJournal.ended(record, details: nil, duration: .zero, logger: caretaker.logger)
+        return Ending(record: record, isWorthRetrying: true, wasNotBegun: true, details: nil)
+    }
+
+    /// Sorts by time and is unique: the instant to the microsecond and 32 random bits.
+    static func identifier(at now: Instant) -> String {
+        func hexadecimal(_ number: UInt64, digits: Int) -> String {
+            let text = String(number, radix: 16)
+            return String(repeating: "0", count: max(0, digits - text.count)) + text
+        }
+        return hexadecimal(UInt64(bitPattern: now.microsecondsSinceEpoch), digits: 14)
+            + hexadecimal(UInt64(UInt32.random(in: 0...UInt32.max)), digits: 8)
+    }
+}

@@ -1,0 +1,171 @@
+import Configuration
+import History
+import Jobs
+import Logging
+import Schedule
+import Scheduler
+import Synchronization
+import Systemd
+
+/// Carries out the scheduler's decisions with the configuration that is in force.
+final class SchedulerCarrier: RunCarrier {
+    private struct State {
+        var configuration: Configuration
+        var overview: SchedulerOverview?
+        var unreachable: Set<String> = []
+        var lastEnding: String?
+        var isStopping = false
+    }
+
+    private let caretaker: Caretaker
+    private let supervisor: RunSupervisor
+    private let notifier: ServiceNotifier
+    private let logger: Logger
+    private let state: Mutex<State>
+
+    init(caretaker: Caretaker, notifier: ServiceNotifier, configuration: Configuration) {
+        self.caretaker = caretaker
+        supervisor = RunSupervisor(caretaker: caretaker)
+        self.notifier = notifier
+        logger = caretaker.logger
+        state = Mutex(State(configuration: configuration))
+    }
+
+    /// The configuration that the next run is started with; a run that is going keeps its own.
+    var configuration: Configuration {
+        get { state.withLock { $0.configuration } }
+        set { state.withLock { $0.configuration = newValue } }
+    }
+
+    func carryOut(_ order: RunOrder) async -> RunVerdict {
+        let configuration = configuration
+        guard let job = configuration.job(named: order.key.job), let database = configuration.databases[order.key.database]
+        else { return .settled }
+        if order.trigger == .catchUp {
+            logger.notice(
+                "making up for the fire of \(order.fire.rfc3339), which was missed",
+                metadata: [
+                    "event": "\(JournalEvent.catchUp.rawValue)", "job": "\(order.key.job)", "kind": "\(job.kind)",
+                    "database": "\(order.key.database)", "trigger": "catch-up", "scheduled_at": "\(order.fire.rfc3339)",
+                ])
+        }
+        let ending = await supervisor.run(
+            job, on: database, trigger: order.trigger, fire: order.fire, attempt: order.attempt)
+        note(ending.record)
+        if ending.wasNotBegun { return .notBegun }
+        return ending.isWorthRetrying ? .failedTransiently : .settled
+    }
+
+    func record(_ skipped: SkippedFire) async {
+        let now = caretaker.clock.now()
+        var record = RunRecord(
+            id: RunSupervisor.identifier(at: now), key: skipped.key,
+            kind: configuration.job(named: skipped.key.job)?.kind ?? "", trigger: .schedule, attempt: 1,
+            scheduledAt: skipped.fire, startedAt: now)
+        record.endedAt = now
+        record.outcome = .skipped
+        record.skipReason = skipped.reason
+        record.message = skipped.reason.words
+        record.passed = skipped.passed
+        do throws(History.Failure) {
+            try await caretaker.history.record(skipped: record)
+        } catch {
+            logger.error(
+                "a skipped fire cannot be recorded: \(Caretaker.failure(error).message)",
+                metadata: ["event": "\(JournalEvent.historyUnavailable.rawValue)", "job": "\(skipped.key.job)"])
+        }
+        RunJournal.skipped(record, logger: logger)
+    }
+
+    func announce(_ action: SchedulerAction) async {
+        switch action {
+        case .announceRetry(let order, let at):
+            logger.notice(
+                "will be tried again at \(at.wallTime(in: configuration.zone)) (attempt \(order.attempt))",
+                metadata: metadata(.retryScheduled, order))
+        case .announceGivenUp(let order):
+            logger.warning(
+                "failed \(order.attempt) times and is not tried again before its next fire",
+                metadata: metadata(.retriesExhausted, order))
+        case .announceClockSetBack(let step):
+            logger.warning(
+                "the clock went back by \(HumanText.duration(step)); what ran already is not repeated",
+                metadata: ["event": "\(JournalEvent.clockChanged.rawValue)"])
+        case .start, .record: break
+        }
+    }
+
+    private func metadata(_ event: JournalEvent, _ order: RunOrder) -> Logger.Metadata {
+        [
+            "event": "\(event.rawValue)", "job": "\(order.key.job)", "database": "\(order.key.database)",
+            "kind": "\(configuration.job(named: order.key.job)?.kind ?? "")", "attempt": "\(order.attempt)",
+            "trigger": "\(order.trigger.rawValue)", "scheduled_at": "\(order.fire.rfc3339)",
+        ]
+    }
+
+    // MARK: - Status
+
+    func schedulerChanged(_ overview: SchedulerOverview) async {
+        let text = state.withLock { state -> String? in
+            guard state.overview != overview else { return nil }
+            state.overview = overview
+            return status(state)
+        }
+        if let text { notifier.status(text) }
+    }
+
+    /// Notes that a database cannot be reached, or can be again, and says so once.
+    func note(database: String, isReachable: Bool, reason: String?) {
+        let changed = state.withLock { state in
+            isReachable ? state.unreachable.remove(database) != nil : state.unreachable.insert(database).inserted
+        }
+        guard changed else { return }
+        if isReachable {
+            logger.notice(
+                "database \(database) can be reached again",
+                metadata: ["event": "\(JournalEvent.databaseBack.rawValue)", "database": "\(database)"])
+        } else {
+            logger.warning(
+                "database \(database) cannot be reached: \(reason ?? "no answer"). Its jobs fail and are tried again until it is back.",
+                metadata: ["event": "\(JournalEvent.databaseUnreachable.rawValue)", "database": "\(database)"])
+        }
+        notifier.status(state.withLock { status($0) })
+    }
+
+    /// From now on the status line says that the daemon stops.
+    func beginStopping() {
+        state.withLock { $0.isStopping = true }
+    }
+
+    private func note(_ record: RunRecord) {
+        if record.errorCode == JobError.Code.databaseUnreachable.rawValue {
+            note(database: record.key.database, isReachable: false, reason: record.message)
+        } else if record.outcome == .succeeded {
+            note(database: record.key.database, isReachable: true, reason: nil)
+        }
+        guard let outcome = record.outcome, outcome != .skipped else { return }
+        state.withLock { state in
+            let at = (record.endedAt ?? record.startedAt).wallTime(in: state.configuration.zone)
+            state.lastEnding = "last: \(record.key.job) \(outcome.rawValue) at \(at)"
+        }
+    }
+
+    private func status(_ state: State) -> String {
+        var parts: [String] = []
+        if state.isStopping { parts.append("stopping") }
+        if !state.unreachable.isEmpty {
+            parts.append("DEGRADED: cannot reach database \(state.unreachable.sorted().joined(separator: ", "))")
+        }
+        if let overview = state.overview {
+            if !overview.running.isEmpty {
+                parts.append("running \(Set(overview.running.map(\.key.job)).sorted().joined(separator: ", "))")
+            }
+            if overview.waitingCount > 0 { parts.append("\(overview.waitingCount) waiting") }
+            if let key = overview.nextKey, let fire = overview.nextFire, !state.isStopping {
+                parts.append("next: \(key.job) at \(fire.wallTime(in: state.configuration.zone))")
+            }
+        }
+        if let last = state.lastEnding { parts.append(last) }
+        return parts.isEmpty ? "no job is configured" : parts.joined(separator: "; ")
+    }
+}
