@@ -7,7 +7,7 @@ let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
-]
+] + (Context.environment["PGCARETAKER_STRICT"] == "1" ? [.treatAllWarnings(as: .error)] : [])
 
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -45,7 +45,10 @@ let package = Package(
     targets: [
         .executableTarget(
             name: "pgcaretaker",
-            dependencies: ["Configuration", "Daemon", "History", "Jobs", "Postgres", "Report", "Schedule", arguments],
+            dependencies: [
+                "Command", "Configuration", "Daemon", "History", "Jobs", "Postgres", "Report", "Schedule", "Scheduler", "Systemd",
+                arguments, logging, signals,
+            ],
             swiftSettings: strict),
         room(
             "Daemon",

@@ -78,8 +78,8 @@ extension BootedMachine {
         try await awaitEntry("MESSAGE_ID=\(event.rawValue)", "UNIT=\(unit)", after: cursor, deadline: deadline)
     }
 
-    /// The command that reads from the cursor on, its own entry included if that matches. (`--after-cursor` of systemd 252
-    /// always leaves one entry out, even if it is not the cursor's own, which does not match.)
+    /// The command that reads from the cursor on, its own entry included if that matches. (`--after-cursor` of systemd
+    /// 252 always leaves one entry out, even if it is not the cursor's own, which does not match.)
     private func journalctl(_ matches: [String], after cursor: String?) -> [String] {
         ["journalctl", "--quiet", "--no-pager", "--all", "--output=json"]
             + (cursor.map { ["--cursor=\($0)"] } ?? [])

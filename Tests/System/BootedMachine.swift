@@ -4,8 +4,8 @@ import Foundation
 /// A Debian with a real systemd as its first process, booted for a test and gone after it.
 ///
 /// It has PostgreSQL on a socket, a loopback network and nothing else, sees the repository read-only as
-/// `/usr/src/pgcaretaker`, and shares neither file, port, process nor journal with this host. What it writes is lost when
-/// it ends.
+/// `/usr/src/pgcaretaker`, and shares neither file, port, process nor journal with this host. What it writes is lost
+/// when it ends.
 struct BootedMachine: Sendable {
     /// Its host name.
     let name: String

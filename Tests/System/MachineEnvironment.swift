@@ -28,8 +28,8 @@ enum MachineEnvironment {
         "SYSTEMD_PAGER": "cat", "SYSTEMD_COLORS": "0",
     ]
 
-    /// The whole text of a file in /proc, or nothing if there is none. (Foundation's other ways to read a file stop after
-    /// the first piece of one that says it is empty.)
+    /// The whole text of a file in /proc, or nothing if there is none. (Foundation's other ways to read a file stop
+    /// after the first piece of one that says it is empty.)
     static func kernelFile(_ path: String) -> String {
         let data = try? FileHandle(forReadingFrom: URL(fileURLWithPath: path)).readToEnd()
         return String(decoding: data ?? Data(), as: UTF8.self)

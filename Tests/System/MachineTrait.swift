@@ -1,6 +1,6 @@
 import Testing
 
-/// Boots one machine for all tests of a suite, which find it as `BootedMachine.current`, and powers it off after the last.
+/// Boots one machine for all tests of a suite, which find it as `BootedMachine.current`, and powers it off after them.
 ///
 /// Without the tree (see the script `make-tree`) the suite does not run.
 struct MachineTrait: SuiteTrait, TestScoping {

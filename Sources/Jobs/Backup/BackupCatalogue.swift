@@ -111,20 +111,17 @@ package struct BackupCatalogue: Sendable, Hashable {
     }
 
     private static func examine(_ name: BackupName, in directory: String) throws(Unusable) -> Backup {
-        let manifest: BackupManifest
+        let json: [UInt8]
         do throws(FileFailure) {
-            let json = try Folder.contents(of: "\(directory)/\(name.manifest)", limit: largestManifest)
-            do throws(BackupManifest.Unreadable) {
-                manifest = try BackupManifest(json: json)
-            } catch {
-                throw Unusable(reason: error.description)
-            }
-        } catch let error as FileFailure {
-            throw Unusable(reason: "its manifest cannot be read: \(error.reason)")
-        } catch let error as Unusable {
-            throw error
+            json = try Folder.contents(of: "\(directory)/\(name.manifest)", limit: largestManifest)
         } catch {
-            throw Unusable(reason: "\(error)")
+            throw Unusable(reason: "its manifest cannot be read: \(error.reason)")
+        }
+        let manifest: BackupManifest
+        do throws(BackupManifest.Unreadable) {
+            manifest = try BackupManifest(json: json)
+        } catch {
+            throw Unusable(reason: error.description)
         }
         var status = stat()
         // lstat: a link to elsewhere is not the file that was written, synced and checked.

@@ -149,23 +149,18 @@ extension BackupJob {
     private func publish(_ place: Place, _ manifest: BackupManifest, run: String) async throws(JobError) {
         // A cancelled run must not publish: its caller has been told that there is no backup.
         guard !Task.isCancelled else { throw .cancelled }
-        let directory = options.directory
+        let json: [UInt8]
         do throws(BackupManifest.Unreadable) {
-            let publication = BackupPublication(
-                directory: directory, name: place.name, run: run, manifest: try manifest.json(), dump: place.file)
-            let failure: FileFailure? = await BlockingWork.run { () throws(Never) in
-                do throws(FileFailure) {
-                    try publication.publish()
-                    return nil
-                } catch {
-                    return error
-                }
-            }
-            if let failure { throw JobError(failure) }
-        } catch let error as JobError {
-            throw error
+            json = try manifest.json()
         } catch {
             throw JobError(.unexpected, "the manifest could not be written: \(error)")
+        }
+        let publication = BackupPublication(
+            directory: options.directory, name: place.name, run: run, manifest: json, dump: place.file)
+        do throws(FileFailure) {
+            try await BlockingWork.run { () throws(FileFailure) in try publication.publish() }
+        } catch {
+            throw JobError(error)
         }
     }
 

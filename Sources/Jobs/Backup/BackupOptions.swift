@@ -22,7 +22,7 @@ struct BackupOptions: Sendable, Hashable {
     static let defaultThreads = 2
     /// Short, because pg_dump waits while it holds locks on other tables already, and what waits for those waits as well. A run that
     /// did not get its locks is tried again later.
-    static let defaultLockTimeout = Duration.seconds(10)
+    static let defaultLockTimeout = Duration.seconds(5)
 
     /// What the configuration accepts.
     static let specifications: [OptionSpecification] = [

@@ -62,9 +62,12 @@ enum BackupQueries {
 
     /// Asks for the facts.
     static func facts(_ connection: PostgresConnection) async throws(JobError) -> DatabaseFacts {
-        guard let row = try await rows(connection, databaseFacts).first,
-            let database = row.string("database"), let version = row.string("version"), let size = row.int64("size"),
-            let encoding = row.string("encoding"), let provider = row.string("provider"), let now = row.int64("now")
+        let rows = try await asking("asking for the database's size and version") { () throws(PostgresError) in
+            try await connection.query(databaseFacts)
+        }
+        guard let row = rows.first, let database = row.string("database"), let version = row.string("version"),
+            let size = row.int64("size"), let encoding = row.string("encoding"), let provider = row.string("provider"),
+            let now = row.int64("now")
         else { throw JobError(.unexpected, "the server tells nothing of its own database") }
         return DatabaseFacts(
             database: database, serverVersion: version, serverMajor: connection.serverVersion / 10_000, size: size,
@@ -77,32 +80,10 @@ enum BackupQueries {
 
     /// The relations that a statement names, as people write them.
     static func relations(_ connection: PostgresConnection, _ sql: String) async throws(JobError) -> [String] {
-        try await rows(connection, sql).map { row in
-            QualifiedName(schema: row.string("schema"), name: row.string("name") ?? "").description
-        }
-    }
-
-    /// Runs a statement, with the server's error as the job's.
-    @discardableResult
-    static func rows(
-        _ connection: PostgresConnection, _ sql: String, _ parameters: [PostgresParameter] = []
-    ) async throws(JobError) -> Rows {
-        do throws(PostgresError) {
-            return try await connection.query(sql, parameters)
-        } catch {
-            throw failure(error)
-        }
-    }
-
-    /// The server's error as the job's.
-    static func failure(_ error: PostgresError) -> JobError {
-        if error.isCancelled { return .cancelled }
-        let code: JobError.Code =
-            if error.isConnectionLost { .databaseUnreachable } else if error.sqlState == .insufficientPrivilege { .permissionDenied } else {
-                .statementFailed
+        try await asking("asking what the role may read") { () throws(PostgresError) in
+            try await connection.query(sql).map { row in
+                QualifiedName(schema: row.string("schema"), name: row.string("name") ?? "").description
             }
-        return JobError(
-            code, error.message, hint: error.hint, sqlState: error.sqlState?.rawValue,
-            isWorthRetrying: error.isWorthRetrying, details: error.detail)
+        }
     }
 }

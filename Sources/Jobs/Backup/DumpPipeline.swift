@@ -1,6 +1,7 @@
 import Command
 import Glibc
 import Synchronization
+import SystemPackage
 
 /// `pg_dump | inspector | zstd | file`: the one way by which the bytes of a backup go.
 ///
@@ -29,7 +30,7 @@ struct DumpPipeline: Sendable {
     func run(into file: DumpFile, progress: @escaping @Sendable (Int64) -> Void) async throws(JobError) -> Outcome {
         let relay: PipeRelay
         do throws(FileFailure) { relay = try PipeRelay() } catch { throw JobError(error) }
-        let inspector = Mutex(ArchiveInspector())
+        let inspection = Inspection()
         let warnings = ProgramWarnings()
 
         let ends = await withTaskGroup(of: End.self, returning: Ends.self) { group in
@@ -37,10 +38,7 @@ struct DumpPipeline: Sendable {
                 let end = await Self.end { () throws(PipelineError) in
                     try await Pipeline([dump]).run(
                         output: .stream { bytes in
-                            let count = inspector.withLock { inspector in
-                                inspector.take(bytes)
-                                return inspector.bytes
-                            }
+                            let count = inspection.take(bytes)
                             try relay.write(bytes)
                             progress(count)
                         }, onErrorLine: { _, line in warnings.add(line) })
@@ -72,8 +70,23 @@ struct DumpPipeline: Sendable {
             return ends
         }
         if let failure = Self.failure(ends, isCancelled: Task.isCancelled) { throw failure }
-        let (verdict, size) = inspector.withLock { ($0.verdict(), $0.bytes) }
-        return Outcome(verdict: verdict, uncompressedSize: size, warnings: warnings.collected)
+        let inspector = inspection.current
+        return Outcome(
+            verdict: inspector.verdict(), uncompressedSize: inspector.bytes, warnings: warnings.collected)
+    }
+
+    /// The inspector, for the thread on which the bytes pass and the task that asks for the verdict.
+    private final class Inspection: Sendable {
+        private let state = Mutex(ArchiveInspector())
+
+        var current: ArchiveInspector { state.withLock { $0 } }
+
+        func take(_ bytes: UnsafeRawBufferPointer) -> Int64 {
+            state.withLock { inspector in
+                inspector.take(bytes)
+                return inspector.bytes
+            }
+        }
     }
 
     // MARK: Ends
@@ -137,12 +150,15 @@ final class PipeRelay: Sendable {
     let inputPath: String
 
     init() throws(FileFailure) {
-        var pair: [Int32] = [-1, -1]
-        guard pipe2(&pair, O_CLOEXEC) == 0 else { throw .last("make", "a pipe") }
-        _ = fcntl(pair[1], Self.setPipeSize, Self.pipeSize)
-        descriptors = Mutex(Descriptors(read: pair[0], write: pair[1]))
-        writeEnd = pair[1]
-        inputPath = "/proc/self/fd/\(pair[0])"
+        do throws(Errno) {
+            let (readEnd, writeEnd) = try FileDescriptor.pipe(options: .closeOnExec)
+            _ = fcntl(writeEnd.rawValue, Self.setPipeSize, Self.pipeSize)
+            descriptors = Mutex(Descriptors(read: readEnd.rawValue, write: writeEnd.rawValue))
+            self.writeEnd = writeEnd.rawValue
+            inputPath = "/proc/self/fd/\(readEnd.rawValue)"
+        } catch {
+            throw FileFailure(verb: "make", path: "a pipe", code: error.rawValue)
+        }
     }
 
     deinit {

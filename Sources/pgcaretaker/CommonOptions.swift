@@ -1,0 +1,104 @@
+import ArgumentParser
+import Command
+import Configuration
+import Daemon
+import Foundation
+import Glibc
+import History
+import Jobs
+import Logging
+import Report
+import Schedule
+import Systemd
+
+/// The option that every command has.
+struct ConfigurationOption: ParsableArguments {
+    @Option(name: .customLong("config"), help: "The configuration file; conf.d/*.toml beside it is laid over it.")
+    var path = ConfigurationLoader.defaultPath
+
+    /// The configuration; every error goes to standard error, and the process exits with 78.
+    func load() throws -> Configuration {
+        do throws(ConfigurationErrors) {
+            return try ConfigurationLoader(path: path, environment: ProcessInfo.processInfo.environment).load()
+        } catch {
+            for problem in error.problems { Terminal.complain("\(problem)") }
+            throw ExitCode(78)
+        }
+    }
+}
+
+/// The option of every command that lists.
+struct JSONOption: ParsableArguments {
+    @Flag(name: .customLong("json"), help: "Print one JSON value.")
+    var isOn = false
+}
+
+/// Standard output and standard error.
+enum Terminal {
+    static func say(_ text: String) {
+        FileHandle.standardOutput.write(Data((text.hasSuffix("\n") ? text : text + "\n").utf8))
+    }
+
+    static func complain(_ text: String) {
+        FileHandle.standardError.write(Data((text + "\n").utf8))
+    }
+
+    /// Says what failed and ends with a status.
+    static func fail(_ message: String, hint: String? = nil, details: String? = nil, status: Int32) -> ExitCode {
+        complain("pgcaretaker: \(message)")
+        if let details, !details.isEmpty { complain(details) }
+        if let hint { complain("HINT: \(hint)") }
+        return ExitCode(status)
+    }
+
+    static func fail(_ failure: Caretaker.Failure) -> ExitCode {
+        fail(failure.message, hint: failure.hint, status: failure.exitStatus)
+    }
+
+    static var isInteractive: Bool { isatty(STDERR_FILENO) == 1 }
+}
+
+/// Where the log of a command goes, and from which level on.
+enum CommandLog {
+    static func logger(level: Logger.Level) -> Logger {
+        let destination = LogDestination.ofProcess()
+        LoggingSystem.bootstrap { _ in destination.handler(level: level) }
+        return Logger(label: "pgcaretaker")
+    }
+}
+
+extension Configuration {
+    /// The log level of the file.
+    var level: Logger.Level { Logger.Level(rawValue: logLevel) ?? .info }
+}
+
+/// The exit status of a failure, by sysexits(3).
+extension JobError {
+    var exitStatus: Int32 {
+        switch code {
+        case .databaseUnreachable: 69
+        case .permissionDenied, .databaseRefused: 77
+        case .locked: 75
+        case .backupDamaged: 65
+        case .badConfiguration: 78
+        default: 1
+        }
+    }
+}
+
+/// Commands that touch what belongs to the service's user do so as that user, so that no file of root's stays behind
+/// that the daemon could not write tonight.
+enum Identity {
+    static func stepDownToOwner(of folder: String) throws {
+        guard ProcessUser.isRoot else { return }
+        var status = stat()
+        guard stat(folder, &status) == 0, status.st_uid != 0, let entry = getpwuid(status.st_uid) else { return }
+        guard let user = ProcessUser.named(String(cString: entry.pointee.pw_name)) else { return }
+        do {
+            try ProcessUser.stepDown(to: user)
+            setenv("HOME", user.home, 1)
+        } catch {
+            throw Terminal.fail("cannot become \(user.name), who owns \(folder): \(error)", status: 77)
+        }
+    }
+}
