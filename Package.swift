@@ -24,9 +24,9 @@ func room(_ name: String, needs: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: needs, swiftSettings: strict)
 }
 
-func tests(_ name: String, in folder: String? = nil, needs: [Target.Dependency]) -> Target {
-    .testTarget(
-        name: name, dependencies: needs, path: folder.map { "Tests/\($0)" } ?? "Tests/\(name)", swiftSettings: strict)
+/// The tests of a room, in a folder of that name under Tests.
+func tests(_ name: String, needs: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: needs, swiftSettings: strict)
 }
 
 let package = Package(
@@ -68,5 +68,24 @@ let package = Package(
         .systemLibrary(name: "CTimerfd"),
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .target(
+            name: "TestSupport", dependencies: ["Command", "Postgres"], path: "Tests/Support", swiftSettings: strict),
+        tests("ScheduleTests", needs: ["Schedule"]),
+        tests("SchedulerTests", needs: ["History", "Schedule", "Scheduler"]),
+        tests("HistoryTests", needs: ["History", "Schedule", "TestSupport"]),
+        tests("ConfigurationTests", needs: ["Configuration", "Jobs", "Schedule", "TestSupport"]),
+        tests("CommandTests", needs: ["Command"]),
+        tests("PostgresTests", needs: ["Command", "Postgres", "TestSupport"]),
+        tests("SystemdTests", needs: ["Systemd", logging]),
+        tests(
+            "JobsTests",
+            needs: ["Command", "History", "Jobs", "Postgres", "Schedule", "TestSupport", crypto, logging]),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: ["Command", "Postgres", "TestSupport", "pgcaretaker"], path: "Tests/Integration",
+            swiftSettings: strict),
+        .testTarget(
+            name: "SystemTests", dependencies: ["Command"], path: "Tests/System", exclude: ["boot", "make-tree"],
+            swiftSettings: strict),
     ]
 )

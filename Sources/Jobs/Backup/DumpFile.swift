@@ -31,16 +31,19 @@ final class DumpFile: Sendable {
 
     /// Makes the file, which must not exist.
     init(path: String) throws(FileFailure) {
-        self.path = path
         // O_EXCL and O_NOFOLLOW: what somebody else put there is never written to.
-        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        // The properties are set last: were they set when this throws, `deinit` would run and remove somebody else's file.
         guard descriptor >= 0 else { throw .last("create", path) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            // The eye of a needle: somebody who sweeps leftovers has opened it between our two calls, and will remove it.
+        // EWOULDBLOCK is the eye of a needle: somebody who sweeps leftovers has opened the file between our two calls, and will
+        // remove it. Where a file system knows no locks, nobody can sweep either.
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
             let failure = FileFailure.last("lock", path)
             close(descriptor)
             throw failure
         }
+        self.descriptor = descriptor
+        self.path = path
     }
 
     deinit {

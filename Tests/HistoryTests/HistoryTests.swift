@@ -1,0 +1,87 @@
+import Foundation
+import History
+import Schedule
+import TestSupport
+import Testing
+
+@Suite("The history")
+struct HistoryTests {
+    let now = Instant(secondsSinceEpoch: 1_767_225_600)
+    let key = JobKey(job: "nightly-backup", database: "main")
+
+    func record(_ id: String, fire: Instant?, attempt: Int = 1) -> RunRecord {
+        RunRecord(id: id, key: key, kind: "backup", trigger: .schedule, attempt: attempt, scheduledAt: fire, startedAt: now)
+    }
+
+    @Test("a fire is taken once, whoever asks")
+    func claim() async throws {
+        let folder = try TemporaryFolder("history")
+        let first = try History(path: folder.path("h.db"))
+        let second = try History(path: folder.path("h.db"))
+        #expect(try await first.begin(record("1", fire: now)) == .taken)
+        #expect(try await second.begin(record("2", fire: now)) == .alreadyTaken)
+        #expect(try await second.begin(record("3", fire: now, attempt: 2)) == .taken)
+        #expect(try await second.begin(record("4", fire: nil)) == .taken)
+        #expect(try await second.begin(record("5", fire: nil)) == .taken)
+    }
+
+    @Test("what a run said is read back")
+    func roundTrip() async throws {
+        let folder = try TemporaryFolder("history")
+        let history = try History(path: folder.path("h.db"))
+        var run = record("1", fire: now)
+        _ = try await history.begin(run)
+        #expect(try await history.unfinishedRuns() == [run])
+        run.endedAt = now + .seconds(3)
+        run.outcome = .failed
+        run.errorCode = "disk-full"
+        run.message = "no room"
+        run.hint = "Make room."
+        run.measures = [RunMeasure(name: "b", value: 2), RunMeasure(name: "a", value: 1)]
+        run.warnings = ["odd"]
+        try await history.end(run)
+        #expect(try await history.runs(limit: 10) == [run])
+        #expect(try await history.latestRuns()[key] == run)
+        #expect(try await history.unfinishedRuns() == [])
+    }
+
+    @Test("a job is first seen once, and anew when its schedule changes")
+    func memory() async throws {
+        let folder = try TemporaryFolder("history")
+        let history = try History(path: folder.path("h.db"))
+        _ = try await history.remember([key: "0 2 * * *"], at: now)
+        #expect(try await history.remember([key: "0 2 * * *"], at: now + .seconds(60))[key]?.firstSeen == now)
+        #expect(try await history.remember([key: "0 3 * * *"], at: now + .seconds(60))[key]?.firstSeen == now + .seconds(60))
+    }
+
+    @Test("a file that is no database is told as damaged and can be put aside")
+    func damaged() async throws {
+        let folder = try TemporaryFolder("history")
+        let path = folder.path("h.db")
+        try Data(String(repeating: "no database ", count: 1000).utf8).write(to: URL(fileURLWithPath: path))
+        let failure = #expect(throws: History.Failure.self) { try History(path: path) }
+        guard case .damaged = failure else {
+            Issue.record("\(String(describing: failure))")
+            return
+        }
+        let aside = try History.setAside(path: path, at: now)
+        #expect(FileManager.default.fileExists(atPath: aside))
+        _ = try History(path: path)
+    }
+
+    @Test("old samples are thinned to one a day, then forgotten")
+    func thinning() async throws {
+        let folder = try TemporaryFolder("history")
+        let history = try History(path: folder.path("h.db"))
+        let size = RelationSize(schema: "public", name: "a", heap: 1, indexes: 2, toast: 3, liveRows: 4, deadRows: 5)
+        for hour in 0..<96 {
+            try await history.record(
+                SizeSample(database: "main", takenAt: now + .seconds(hour * 3600), databaseBytes: 9, relations: [size]))
+        }
+        try await history.thinSamples(of: "main", hourlyFrom: now + .seconds(48 * 3600), dailyFrom: now + .seconds(24 * 3600))
+        let oldest = try await history.sample(of: "main", notAfter: now + .seconds(47 * 3600))
+        #expect(oldest?.takenAt == now + .seconds(24 * 3600))
+        #expect(oldest?.relations == [size])
+        #expect(try await history.sample(of: "main", notAfter: now + .seconds(20 * 3600)) == nil)
+    }
+}
