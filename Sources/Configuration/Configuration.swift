@@ -57,7 +57,9 @@ package struct JobConfiguration: Sendable {
     package let location: SourceLocation
 
     /// Schedule and zone in one text, which changes when either does.
-    package var scheduleText: String { "\(schedule.expression.text) [\(schedule.expression.dayRule.rawValue)] \(schedule.zone.identifier)" }
+    package var scheduleText: String {
+        "\(schedule.expression.text) [\(schedule.expression.dayRule.rawValue)] \(schedule.zone.identifier)"
+    }
 }
 
 /// What a reload changes.

@@ -51,7 +51,8 @@ struct ConfigurationBuilder {
             return try zones.rules(named: name ?? zones.hostZoneName)
         } catch {
             validator.report(
-                ConfigurationProblem(tree.location, key: "timezone", "the host's zone cannot be used: \(error.reason)", hint: error.hint))
+                ConfigurationProblem(
+                    tree.location, key: "timezone", "the host's zone cannot be used: \(error.reason)", hint: error.hint))
             return nil
         }
     }
@@ -123,7 +124,9 @@ struct ConfigurationBuilder {
                 validator.report(
                     ConfigurationProblem(
                         node.location, key: "\(key).url", "missing",
-                        hint: "give url = \"postgresql:///DATABASE\", DATABASE_URL in env_file, or a credential named \(options.text("credential") ?? credential)"))
+                        hint:
+                            "give url = \"postgresql:///DATABASE\", DATABASE_URL in env_file, or a credential named \(options.text("credential") ?? credential)"
+                    ))
                 return nil
             }
             for notice in target.notices where notice.level == .warning {
@@ -174,7 +177,8 @@ struct ConfigurationBuilder {
         }
         guard case .table(let entries) = node.value else {
             validator.report(
-                ConfigurationProblem(node.location, key: "jobs", "\(node.typeName) where tables are wanted", hint: "write [jobs.NAME]"))
+                ConfigurationProblem(
+                    node.location, key: "jobs", "\(node.typeName) where tables are wanted", hint: "write [jobs.NAME]"))
             return []
         }
         return entries.sorted { $0.value.location < $1.value.location }.compactMap {

@@ -79,7 +79,9 @@ package struct ConfigurationLoader: Sendable {
             throw ConfigurationProblem(
                 whole, key: nil, "cannot be read", hint: "run the command as root or as the service's user")
         }
-        guard let text = String(validating: data, as: UTF8.self) else { throw ConfigurationProblem(whole, key: nil, "is not UTF-8 text") }
+        guard let text = String(validating: data, as: UTF8.self) else {
+            throw ConfigurationProblem(whole, key: nil, "is not UTF-8 text")
+        }
         return text
     }
 }

@@ -59,9 +59,12 @@ struct Validator {
         case (.number(let range), .number(let value)):
             return range.contains(value) ? .number(value) : refuse(node, key, "\(value) is out of range", type)
         case (.duration, .integer(let value)):
-            return refuse(node, key, "the number \(value) has no unit", hint: "write \"\(value)d\", \"\(value)h\", \"\(value)m\" or \"\(value)s\"")
+            return refuse(
+                node, key, "the number \(value) has no unit",
+                hint: "write \"\(value)d\", \"\(value)h\", \"\(value)m\" or \"\(value)s\"")
         case (.size, .integer(let value)):
-            return refuse(node, key, "the number \(value) has no unit", hint: "write \"\(value)MiB\", \"\(value)MB\" or \"\(value)B\"")
+            return refuse(
+                node, key, "the number \(value) has no unit", hint: "write \"\(value)MiB\", \"\(value)MB\" or \"\(value)B\"")
         case (.table(let specifications), .table(let entries)):
             return .table(options(of: entries, as: specifications, path: key, location: node.location))
         case (.list(let item), .array(let items)):

@@ -32,7 +32,8 @@ package struct ConfiguredTable: Sendable, Hashable {
         else {
             throw JobError(
                 .relationMissing, "there is no table \(name.description)",
-                hint: "Correct table in the configuration; names are case-sensitive, and another schema is written \"schema.table\".")
+                hint:
+                    "Correct table in the configuration; names are case-sensitive, and another schema is written \"schema.table\".")
         }
         guard kind == "r" || kind == "p" else {
             throw JobError(.columnUnfit, "\(name.description) is not a table", hint: "Name a table in the configuration.")
@@ -43,7 +44,9 @@ package struct ConfiguredTable: Sendable, Hashable {
     /// A column's type and whether it may be NULL.
     ///
     /// - Throws: ``JobError`` of code `relation-missing` if there is no such column.
-    package func column(_ column: String, on connection: PostgresConnection) async throws(JobError) -> (type: String, isNullable: Bool) {
+    package func column(_ column: String, on connection: PostgresConnection) async throws(JobError) -> (
+        type: String, isNullable: Bool
+    ) {
         let rows = try await asking("looking for the column \(column)") { () throws(PostgresError) in
             try await connection.query(
                 """

@@ -9,7 +9,8 @@ extension JobError {
         }
         let state = error.sqlState?.description
         switch error.sqlState {
-        case .some(.invalidPassword), .some(.invalidAuthorizationSpecification), .some(.undefinedDatabase), .some(.insufficientPrivilege):
+        case .some(.invalidPassword), .some(.invalidAuthorizationSpecification), .some(.undefinedDatabase),
+            .some(.insufficientPrivilege):
             self.init(
                 .databaseRefused, "\(target.summary) refused the connection: \(error.message)",
                 hint: "Check user, password and database name of the connection, and the server's pg_hba.conf.",
@@ -38,12 +39,16 @@ extension JobError {
             (code, hint) = (.databaseUnreachable, "The run goes on from where it was when the server is back.")
         case .some(.insufficientPrivilege):
             (code, hint) = (.permissionDenied, error.hint ?? "Grant the role what it lacks; pgcaretaker check names it.")
-        case .some(.undefinedTable), .some(.undefinedColumn): (code, hint) = (.relationMissing, "Correct the name in the configuration.")
+        case .some(.undefinedTable), .some(.undefinedColumn):
+            (code, hint) = (.relationMissing, "Correct the name in the configuration.")
         case .some(.lockNotAvailable), .some(.deadlockDetected):
             (code, hint) = (.lockTimeout, "Another session holds the lock; it is tried again later.")
         case .some(.diskFull): (code, hint) = (.diskFull, "Make room on the server's disk.")
         case .some(.foreignKeyViolation):
-            (code, hint) = (.rowsProtected, "Rows of \(error.table ?? "another table") still refer to them; delete those first, or give the constraint ON DELETE.")
+            (code, hint) = (
+                .rowsProtected,
+                "Rows of \(error.table ?? "another table") still refer to them; delete those first, or give the constraint ON DELETE."
+            )
         default: (code, hint) = (.statementFailed, error.hint)
         }
         self.init(

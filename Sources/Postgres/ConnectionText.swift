@@ -66,8 +66,7 @@ struct ConnectionText {
     ///
     /// As in Prisma, and unlike in libpq, the last `@` before the path ends the password, and a `%` that starts no escape
     /// stands for itself: URLs come from applications for which both work.
-    private static func parameters(ofURL text: Substring) throws(ConnectionURLError) -> [(name: String, value: String)]
-    {
+    private static func parameters(ofURL text: Substring) throws(ConnectionURLError) -> [(name: String, value: String)] {
         var found: [(name: String, value: String)] = []
         func add(_ name: String, _ value: Substring) throws(ConnectionURLError) {
             if !value.isEmpty { found.append((name, try decode(value))) }

@@ -104,7 +104,8 @@ package enum RunReports {
     package static func sizes(_ now: SizeSample, day: SizeSample?, week: SizeSample?) -> [SizeLine] {
         func totals(_ sample: SizeSample?) -> [String: Int64] {
             Dictionary(
-                (sample?.relations ?? []).map { ("\($0.schema)\u{0}\($0.name)", $0.total) }, uniquingKeysWith: { first, _ in first })
+                (sample?.relations ?? []).map { ("\($0.schema)\u{0}\($0.name)", $0.total) }, uniquingKeysWith: { first, _ in first }
+            )
         }
         let before = totals(day)
         let longBefore = totals(week)

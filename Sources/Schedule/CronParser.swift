@@ -75,7 +75,8 @@ struct CronParser {
         guard words.count == 5 || words.count == 6 else {
             throw error(
                 nil, 1, "\(words.count) \(words.count == 1 ? "field" : "fields") where five are wanted",
-                "write minute, hour, day of month, month and day of week, such as \"0 2 * * *\"; a sixth one in front is the second")
+                "write minute, hour, day of month, month and day of week, such as \"0 2 * * *\"; a sixth one in front is the second"
+            )
         }
         var fields = Fields()
         var rest = words[...]
@@ -201,7 +202,9 @@ struct CronParser {
         _ item: String, _ unit: Unit, _ column: Int, _ field: inout Field
     ) throws(CronExpressionError) -> Bool {
         if unit == .monthDay {
-            if item == "L" { field.specialMonthDays.append(.last(before: 0)) } else if item == "LW" || item == "WL" {
+            if item == "L" {
+                field.specialMonthDays.append(.last(before: 0))
+            } else if item == "LW" || item == "WL" {
                 field.specialMonthDays.append(.lastWeekday)
             } else if item.hasPrefix("L-") {
                 guard let days = Int(item.dropFirst(2)), (1...30).contains(days) else {
@@ -223,7 +226,8 @@ struct CronParser {
         if let mark = item.firstIndex(of: "#") {
             let weekday = try value(String(item[..<mark]), unit, column, item) % 7
             guard let number = Int(item[item.index(after: mark)...]), (1...5).contains(number) else {
-                throw error(unit.title, column, "\"\(item)\" names no first to fifth weekday", "write FRI#1 to FRI#5, or 5L for the last")
+                throw error(
+                    unit.title, column, "\"\(item)\" names no first to fifth weekday", "write FRI#1 to FRI#5, or 5L for the last")
             }
             field.specialWeekDays.append(.nth(number, weekday: weekday))
             return true

@@ -133,7 +133,8 @@ extension Instant: CustomStringConvertible, Codable {
             while fraction.hasSuffix("0") { fraction.removeLast() }
             fraction = "." + fraction
         }
-        return "\(year)-\(padded(date.month))-\(padded(date.day))T\(padded(time / 3600)):\(padded(time / 60 % 60)):\(padded(time % 60))\(fraction)\(zone)"
+        return
+            "\(year)-\(padded(date.month))-\(padded(date.day))T\(padded(time / 3600)):\(padded(time / 60 % 60)):\(padded(time % 60))\(fraction)\(zone)"
     }
 
     private func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }

@@ -62,8 +62,10 @@ struct PosixZoneRule: Hashable, Sendable {
             current = changes[index]
             index += 1
         }
-        while index < changes.count, changes[index].kind == current.kind
-            || (index + 1 < changes.count && changes[index].at == changes[index + 1].at) { index += changes[index].kind == current.kind ? 1 : 2 }
+        while index < changes.count,
+            changes[index].kind == current.kind
+                || (index + 1 < changes.count && changes[index].at == changes[index + 1].at)
+        { index += changes[index].kind == current.kind ? 1 : 2 }
         return ZoneRules.Segment(
             offset: current.kind.offset, isDaylight: current.kind.isDaylight, abbreviation: current.kind.abbreviation,
             start: max(start, limit), end: index < changes.count ? changes[index].at : changes[changes.count - 1].at)
@@ -104,7 +106,9 @@ struct PosixZoneRule: Hashable, Sendable {
         mutating func name() -> String? {
             let isQuoted = skip("<")
             let start = index
-            while index < bytes.count, isQuoted ? bytes[index] != UInt8(ascii: ">") : Character(UnicodeScalar(bytes[index])).isLetter {
+            while index < bytes.count,
+                isQuoted ? bytes[index] != UInt8(ascii: ">") : Character(UnicodeScalar(bytes[index])).isLetter
+            {
                 index += 1
             }
             let name = String(decoding: bytes[start..<index], as: UTF8.self)

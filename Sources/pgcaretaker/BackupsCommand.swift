@@ -116,7 +116,8 @@ struct BackupsCommand: AsyncParsableCommand {
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "verify", abstract: "Check a backup's checksum and let pg_restore read all of it; every backup without an ID.")
+            commandName: "verify",
+            abstract: "Check a backup's checksum and let pg_restore read all of it; every backup without an ID.")
 
         @OptionGroup var file: ConfigurationOption
         @OptionGroup var json: JSONOption
@@ -252,7 +253,8 @@ struct BackupsCommand: AsyncParsableCommand {
                     }
                     if !json.isOn {
                         Terminal.say(
-                            "\(job.name), \(database): \(HumanText.count(Int64(outcome.removed.count), "backup")) deleted, \(plan.decisions.count - outcome.removed.count) kept")
+                            "\(job.name), \(database): \(HumanText.count(Int64(outcome.removed.count), "backup")) deleted, \(plan.decisions.count - outcome.removed.count) kept"
+                        )
                     }
                 }
             }

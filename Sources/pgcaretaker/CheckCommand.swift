@@ -45,10 +45,13 @@ struct CheckCommand: AsyncParsableCommand {
         if found.contains(where: { $0.finding.severity == .error }) { throw ExitCode(isUnreachable ? 69 : 1) }
         if !quiet, !json.isOn {
             let jobs = configuration.jobs.count
-            Terminal.say("\(configuration.files.count == 1 ? file.path : "\(configuration.files.count) files"): valid, \(jobs) \(jobs == 1 ? "job" : "jobs")")
+            Terminal.say(
+                "\(configuration.files.count == 1 ? file.path : "\(configuration.files.count) files"): valid, \(jobs) \(jobs == 1 ? "job" : "jobs")"
+            )
             for job in configuration.jobs {
                 Terminal.say(
-                    "  \(job.name): \(job.kind), \"\(job.schedule.expression.text)\" in \(job.schedule.zone.identifier) (\(job.schedule.expression.scheduleClass.rawValue))")
+                    "  \(job.name): \(job.kind), \"\(job.schedule.expression.text)\" in \(job.schedule.zone.identifier) (\(job.schedule.expression.scheduleClass.rawValue))"
+                )
             }
         }
     }

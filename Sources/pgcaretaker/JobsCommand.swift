@@ -15,9 +15,10 @@ struct JobsCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try file.load()
-        let latest = try await HistoryReader.read(configuration) { history throws(History.Failure) in
-            try await history.latestRuns()
-        } ?? [:]
+        let latest =
+            try await HistoryReader.read(configuration) { history throws(History.Failure) in
+                try await history.latestRuns()
+            } ?? [:]
         let now = SystemJobClock().now()
         let lines = configuration.jobs.flatMap { job in
             job.databases.map { database in
@@ -71,9 +72,10 @@ struct HistoryCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try file.load()
-        let runs = try await HistoryReader.read(configuration) { history throws(History.Failure) in
-            try await history.runs(ofJob: job, limit: limit)
-        } ?? []
+        let runs =
+            try await HistoryReader.read(configuration) { history throws(History.Failure) in
+                try await history.runs(ofJob: job, limit: limit)
+            } ?? []
         if json.isOn {
             Terminal.say(RunReports.json(runs).text)
         } else {
@@ -92,16 +94,18 @@ struct TablesCommand: AsyncParsableCommand {
     func run() async throws {
         let configuration = try file.load()
         let now = SystemJobClock().now()
-        let found = try await HistoryReader.read(configuration) { history throws(History.Failure) -> [(SizeSample, [RunReports.SizeLine])] in
-            var found: [(SizeSample, [RunReports.SizeLine])] = []
-            for database in try await history.sampledDatabases() {
-                guard let sample = try await history.sample(of: database, notAfter: now) else { continue }
-                let day = try await history.sample(of: database, notAfter: sample.takenAt - .seconds(86400))
-                let week = try await history.sample(of: database, notAfter: sample.takenAt - .seconds(7 * 86400))
-                found.append((sample, RunReports.sizes(sample, day: day, week: week)))
-            }
-            return found
-        } ?? []
+        let found =
+            try await HistoryReader.read(configuration) {
+                history throws(History.Failure) -> [(SizeSample, [RunReports.SizeLine])] in
+                var found: [(SizeSample, [RunReports.SizeLine])] = []
+                for database in try await history.sampledDatabases() {
+                    guard let sample = try await history.sample(of: database, notAfter: now) else { continue }
+                    let day = try await history.sample(of: database, notAfter: sample.takenAt - .seconds(86400))
+                    let week = try await history.sample(of: database, notAfter: sample.takenAt - .seconds(7 * 86400))
+                    found.append((sample, RunReports.sizes(sample, day: day, week: week)))
+                }
+                return found
+            } ?? []
         if json.isOn {
             Terminal.say(JSONValue.array(found.flatMap { RunReports.json($0, $1) }).text)
         } else if found.isEmpty {

@@ -38,7 +38,8 @@ struct NextCommand: AsyncParsableCommand {
             guard let found = configuration.job(named: job) else {
                 let nearest = Nearest.word(to: job, among: configuration.jobs.map(\.name))
                 throw Terminal.fail(
-                    "there is no job \"\(job)\"", hint: nearest.map { "Did you mean \($0)?" } ?? "See pgcaretaker jobs.", status: 64)
+                    "there is no job \"\(job)\"", hint: nearest.map { "Did you mean \($0)?" } ?? "See pgcaretaker jobs.", status: 64
+                )
             }
             let fires = try fires(of: found.schedule, after: start)
             Terminal.say(json.isOn ? fires.json.text : fires.text)

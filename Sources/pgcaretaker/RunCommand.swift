@@ -64,7 +64,8 @@ struct RunCommand: AsyncParsableCommand {
             for ending in endings where ending.record.outcome == .succeeded {
                 let record = ending.record
                 let took = record.endedAt.map { ", in \(HumanText.duration($0 - record.startedAt))" } ?? ""
-                Terminal.say("\(record.key.job)\(databases.count > 1 ? " on \(record.key.database)" : ""): \(record.message ?? "")\(took)")
+                Terminal.say(
+                    "\(record.key.job)\(databases.count > 1 ? " on \(record.key.database)" : ""): \(record.message ?? "")\(took)")
                 for warning in record.warnings { Terminal.complain("warning: \(warning)") }
             }
         }

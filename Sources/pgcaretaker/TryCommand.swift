@@ -23,7 +23,8 @@ struct TryCommand: AsyncParsableCommand {
         // PostgreSQL refuses to run as root, and trying something out needs none of root's rights.
         if ProcessUser.isRoot {
             guard let user = ProcessUser.unprivileged() else {
-                throw Terminal.fail("there is no unprivileged user to run as", hint: "Install Debian's package postgresql.", status: 77)
+                throw Terminal.fail(
+                    "there is no unprivileged user to run as", hint: "Install Debian's package postgresql.", status: 77)
             }
             do {
                 try ProcessUser.stepDown(to: user)
@@ -108,7 +109,8 @@ struct TryCommand: AsyncParsableCommand {
         let caretaker: Caretaker
         do throws(Caretaker.Failure) {
             caretaker = try Caretaker(
-                stateDirectory: configuration.stateDirectory, environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"],
+                stateDirectory: configuration.stateDirectory,
+                environment: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"],
                 logger: CommandLog.logger(level: .critical))
         } catch {
             throw Terminal.fail(error)
@@ -124,7 +126,9 @@ struct TryCommand: AsyncParsableCommand {
             progress.clear()
             let record = ending.record
             let took = record.endedAt.map { HumanText.duration($0 - record.startedAt) } ?? ""
-            Terminal.say("  \(job.name): \(record.message ?? "")\(record.outcome == .succeeded ? "" : " (\(record.outcome?.rawValue ?? ""))"), in \(took)")
+            Terminal.say(
+                "  \(job.name): \(record.message ?? "")\(record.outcome == .succeeded ? "" : " (\(record.outcome?.rawValue ?? ""))"), in \(took)"
+            )
             if let hint = record.hint { Terminal.say("    HINT: \(hint)") }
             failed = failed || record.outcome != .succeeded
         }
@@ -144,7 +148,8 @@ struct TryCommand: AsyncParsableCommand {
         do throws(History.Failure) {
             if let sample = try await caretaker.history.sample(of: "main", notAfter: now) {
                 Terminal.say(
-                    "\nThe tables: " + RunReports.table(sample, RunReports.sizes(sample, day: nil, week: nil), zone: configuration.zone))
+                    "\nThe tables: "
+                        + RunReports.table(sample, RunReports.sizes(sample, day: nil, week: nil), zone: configuration.zone))
             }
         } catch {
             throw Terminal.fail(Caretaker.failure(error))

@@ -46,7 +46,8 @@ struct BrokenConfigurationTests {
         BrokenFile("[database]\nurl = \"mysql://x/y\"\n", 2, "database.url", "mysql"),
         BrokenFile("[database]\nurl = \"postgresql:///x?shcema=a\"\n", 2, "database.url", "shcema"),
         BrokenFile("[database]\nurl = \"\"\n", 2, "database.url", "the text is empty"),
-        BrokenFile("[database]\ntimestamps = \"UTX\"\nurl = \"postgresql:///x\"\n", 2, "database.timestamps", "there is no time zone"),
+        BrokenFile(
+            "[database]\ntimestamps = \"UTX\"\nurl = \"postgresql:///x\"\n", 2, "database.timestamps", "there is no time zone"),
         BrokenFile("[database]\n", 1, "database.url", "missing", "DATABASE_URL"),
         BrokenFile("database = 3\n", 1, "database", "an integer where a table"),
         BrokenFile("\(database)[databases.b]\nurl = \"postgresql:///y\"\n", 1, "database", "both [database] and [databases.NAME]"),
@@ -54,24 +55,37 @@ struct BrokenConfigurationTests {
         BrokenFile(job("schedule = \"0 2 * * *\"\n"), 3, "jobs.a.kind", "missing"),
         BrokenFile(job("kind = \"bakcup\"\n"), 4, "jobs.a.kind", "\"bakcup\" is not known", "backup"),
         BrokenFile(job("kind = \"table-sizes\"\n"), 3, "jobs.a.schedule", "missing"),
-        BrokenFile(job("kind = \"table-sizes\"\nschedule = \"0 25 * * *\"\n"), 5, "jobs.a.schedule", "hour (column 3): 25 is out of range 0-23"),
+        BrokenFile(
+            job("kind = \"table-sizes\"\nschedule = \"0 25 * * *\"\n"), 5, "jobs.a.schedule",
+            "hour (column 3): 25 is out of range 0-23"),
         BrokenFile(job("kind = \"table-sizes\"\nschedule = \"0 0 30 2 *\"\n"), 5, "jobs.a.schedule", "can never fire"),
         BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@reboot\"\n"), 5, "jobs.a.schedule", "@reboot is no time"),
         BrokenFile(job("kind = \"table-sizes\"\nschedule = 5\n"), 5, "jobs.a.schedule", "an integer where a cron expression"),
         BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@daily\"\ndays = \"or\"\n"), 6, "jobs.a.days", "\"or\" is not known"),
-        BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@daily\"\nenabled = \"yes\"\n"), 6, "jobs.a.enabled", "a string where true or false"),
-        BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@daily\"\nretries = -1\n"), 6, "jobs.a.retries", "-1 is out of range"),
-        BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@daily\"\nretry_delay = \"soon\"\n"), 6, "jobs.a.retry_delay", "\"soon\" is no duration"),
-        BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@daily\"\ntimeout = \"0s\"\n"), 6, "jobs.a.timeout", "is no duration"),
-        BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@daily\"\nwarn_size = \"5 apples\"\n"), 6, "jobs.a.warn_size", "is no size"),
-        BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@daily\"\nwarn_size = 5\n"), 6, "jobs.a.warn_size", "has no unit", "5MiB"),
-        BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@daily\"\ndatabase = \"other\"\n"), 6, "jobs.a.database", "there is no database \"other\""),
         BrokenFile(
-            job("kind = \"table-sizes\"\nschedule = \"@daily\"\ndatabase = \"main\"\ndatabases = [\"main\"]\n"), 7, "jobs.a.databases",
+            job("kind = \"table-sizes\"\nschedule = \"@daily\"\nenabled = \"yes\"\n"), 6, "jobs.a.enabled",
+            "a string where true or false"),
+        BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@daily\"\nretries = -1\n"), 6, "jobs.a.retries", "-1 is out of range"),
+        BrokenFile(
+            job("kind = \"table-sizes\"\nschedule = \"@daily\"\nretry_delay = \"soon\"\n"), 6, "jobs.a.retry_delay",
+            "\"soon\" is no duration"),
+        BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@daily\"\ntimeout = \"0s\"\n"), 6, "jobs.a.timeout", "is no duration"),
+        BrokenFile(
+            job("kind = \"table-sizes\"\nschedule = \"@daily\"\nwarn_size = \"5 apples\"\n"), 6, "jobs.a.warn_size", "is no size"),
+        BrokenFile(
+            job("kind = \"table-sizes\"\nschedule = \"@daily\"\nwarn_size = 5\n"), 6, "jobs.a.warn_size", "has no unit", "5MiB"),
+        BrokenFile(
+            job("kind = \"table-sizes\"\nschedule = \"@daily\"\ndatabase = \"other\"\n"), 6, "jobs.a.database",
+            "there is no database \"other\""),
+        BrokenFile(
+            job("kind = \"table-sizes\"\nschedule = \"@daily\"\ndatabase = \"main\"\ndatabases = [\"main\"]\n"), 7,
+            "jobs.a.databases",
             "both database and databases"),
-        BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@daily\"\ndatabases = []\n"), 6, "jobs.a.databases", "the list is empty"),
+        BrokenFile(
+            job("kind = \"table-sizes\"\nschedule = \"@daily\"\ndatabases = []\n"), 6, "jobs.a.databases", "the list is empty"),
         BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@daily\"\nkeep = \"90d\"\n"), 6, "jobs.a.keep", "unknown key"),
-        BrokenFile("\(database)[jobs.\"a b\"]\nkind = \"table-sizes\"\nschedule = \"@daily\"\n", 3, "jobs.a b", "is no name for a job"),
+        BrokenFile(
+            "\(database)[jobs.\"a b\"]\nkind = \"table-sizes\"\nschedule = \"@daily\"\n", 3, "jobs.a b", "is no name for a job"),
         BrokenFile(retention(""), 3, "jobs.a.keep", "missing"),
         BrokenFile(retention("keep = 90\n"), 8, "jobs.a.keep", "the number 90 has no unit", "90d"),
         BrokenFile(retention("keep = \"-1d\"\n"), 8, "jobs.a.keep", "is no duration"),
@@ -83,13 +97,17 @@ struct BrokenConfigurationTests {
             job("kind = \"retention\"\nschedule = \"@daily\"\ntable = \"\"\ncolumn = \"c\"\nkeep = \"90d\"\n"), 6, "jobs.a.table",
             "the name is empty"),
         BrokenFile(
-            job("kind = \"token-purge\"\nschedule = \"@daily\"\ntable = \"users\"\ntoken = \"x\"\nexpires = \"x\"\n"), 8, "jobs.a.expires",
+            job("kind = \"token-purge\"\nschedule = \"@daily\"\ntable = \"users\"\ntoken = \"x\"\nexpires = \"x\"\n"), 8,
+            "jobs.a.expires",
             "is the same column as token"),
         BrokenFile(job("kind = \"backup\"\nschedule = \"@daily\"\n"), 3, "jobs.a.directory", "missing"),
         BrokenFile(
-            job("kind = \"backup\"\nschedule = \"@daily\"\ndirectory = \"/b\"\nkeep = { last = 3, dayly = 7 }\n"), 7, "jobs.a.keep.dayly",
+            job("kind = \"backup\"\nschedule = \"@daily\"\ndirectory = \"/b\"\nkeep = { last = 3, dayly = 7 }\n"), 7,
+            "jobs.a.keep.dayly",
             "unknown key", "daily"),
-        BrokenFile(job("kind = \"backup\"\nschedule = \"@daily\"\ndirectory = \"/b\"\ncompression = \"zstd:99\"\n"), 7, "jobs.a.compression", "99"),
+        BrokenFile(
+            job("kind = \"backup\"\nschedule = \"@daily\"\ndirectory = \"/b\"\ncompression = \"zstd:99\"\n"), 7,
+            "jobs.a.compression", "99"),
     ]
 
     func errors(_ text: String) throws -> [ConfigurationProblem] {
@@ -149,7 +167,8 @@ struct BrokenConfigurationTests {
         let folder = try TemporaryFolder("config")
         let path = try folder.write(retention("keep = \"90d\"\n"), to: "pgcaretaker.toml")
         let before = try ConfigurationLoader(path: path, environment: [:]).load()
-        try folder.write(retention("keep = \"60d\"\n[jobs.b]\nkind = \"table-sizes\"\nschedule = \"@daily\"\n"), to: "pgcaretaker.toml")
+        try folder.write(
+            retention("keep = \"60d\"\n[jobs.b]\nkind = \"table-sizes\"\nschedule = \"@daily\"\n"), to: "pgcaretaker.toml")
         let after = try ConfigurationLoader(path: path, environment: [:]).load()
         #expect(before.changes(to: after).changedKeys == ["jobs.a.keep"])
         #expect(before.changes(to: after).added == ["b"])

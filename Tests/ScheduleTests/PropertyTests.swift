@@ -45,7 +45,8 @@ struct PropertyTests {
         }
     }
 
-    @Test("instants survive RFC 3339", arguments: ["2026-03-29T01:00:00Z", "1969-12-31T23:59:59.5Z", "2026-11-24T01:35:01.123456Z"])
+    @Test(
+        "instants survive RFC 3339", arguments: ["2026-03-29T01:00:00Z", "1969-12-31T23:59:59.5Z", "2026-11-24T01:35:01.123456Z"])
     func instants(text: String) throws {
         #expect(try #require(Instant(rfc3339: text)).rfc3339 == text)
     }
@@ -53,7 +54,8 @@ struct PropertyTests {
     @Test("an offset is taken into account")
     func offsets() throws {
         #expect(Instant(rfc3339: "2026-03-29T02:00:00+01:00") == Instant(rfc3339: "2026-03-29T01:00:00Z"))
-        #expect(try #require(Instant(rfc3339: "2026-06-01T00:00:00Z")).rfc3339(in: zone("Asia/Kolkata")) == "2026-06-01T05:30:00+05:30")
+        #expect(
+            try #require(Instant(rfc3339: "2026-06-01T00:00:00Z")).rfc3339(in: zone("Asia/Kolkata")) == "2026-06-01T05:30:00+05:30")
     }
 
     @Test(
@@ -70,7 +72,9 @@ struct PropertyTests {
         #expect(DurationText.parse(text) == nil)
     }
 
-    @Test("names that leave the folder of zones are refused", arguments: ["../etc/passwd", "/etc/localtime", "", "right/UTC", "posix/UTC", "a//b", ".hidden"])
+    @Test(
+        "names that leave the folder of zones are refused",
+        arguments: ["../etc/passwd", "/etc/localtime", "", "right/UTC", "posix/UTC", "a//b", ".hidden"])
     func badZones(name: String) {
         #expect(throws: ZoneRulesError.self) { try ZoneRules.validate(identifier: name) }
     }

@@ -67,7 +67,8 @@ struct SchedulerStateTests {
         var state = SchedulerState(maxParallel: 2)
         _ = state.handle(.planned([try plan()], memory: [:]), at: start)
         _ = state.handle(.tick, at: hours(1))
-        #expect(state.handle(.tick, at: hours(2)) == [.record(SkippedFire(key: key, fire: hours(2), reason: .overlap, passed: nil))])
+        #expect(
+            state.handle(.tick, at: hours(2)) == [.record(SkippedFire(key: key, fire: hours(2), reason: .overlap, passed: nil))])
         #expect(state.handle(.ended(order(hours(1)), .settled), at: hours(2, seconds: 5)) == [])
         #expect(state.handle(.tick, at: hours(3)) == [.start(order(hours(3)))])
     }

@@ -16,7 +16,11 @@ extension ArchiveInspector {
         case .magic: handleMagic(item)
         case .compression: expect(.date(remaining: 7), size: integerWidth)
         case .date(let remaining):
-            if remaining > 1 { expect(.date(remaining: remaining - 1), size: integerWidth) } else { expect(.headLength(0), size: integerWidth) }
+            if remaining > 1 {
+                expect(.date(remaining: remaining - 1), size: integerWidth)
+            } else {
+                expect(.headLength(0), size: integerWidth)
+            }
         case .headLength(let index):
             let length = integer(item)
             guard length <= 1 << 16 else { return fail("the head of the dump is damaged") }
@@ -49,7 +53,8 @@ extension ArchiveInspector {
         integerSize = Int(item[8])
         offsetSize = Int(item[9])
         // 1.14 came with PostgreSQL 12, 1.15 and 1.16 with 16 and 17; 1 is the custom format.
-        guard item[5] == 1, (14...16).contains(minorVersion), (1...8).contains(integerSize), (1...8).contains(offsetSize), item[10] == 1
+        guard item[5] == 1, (14...16).contains(minorVersion), (1...8).contains(integerSize), (1...8).contains(offsetSize),
+            item[10] == 1
         else {
             verdictReached = .unknownLayout("\(item[5]).\(item[6])")
             return
@@ -70,7 +75,9 @@ extension ArchiveInspector {
         case .textLength(let field):
             let length = integer(item)
             // The list of dependencies ends with a text that is not there.
-            if field == .dependency, length >= 0 { return expect(.textLength(.dependency), size: integerWidth, after: Int64(length)) }
+            if field == .dependency, length >= 0 {
+                return expect(.textLength(.dependency), size: integerWidth, after: Int64(length))
+            }
             if field == .tag {
                 entryTag = ""
                 // A name has 63 bytes; tags such as a function's with its arguments are longer, but never that long.

@@ -126,7 +126,9 @@ package struct BackupCatalogue: Sendable, Hashable {
         var status = stat()
         // lstat: a link to elsewhere is not the file that was written, synced and checked.
         guard lstat("\(directory)/\(name.dump)", &status) == 0 else {
-            let reason = errno == ENOENT ? "its dump \(name.dump) is missing" : "its dump cannot be read: \(String(cString: strerror(errno)))"
+            let reason =
+                errno == ENOENT
+                ? "its dump \(name.dump) is missing" : "its dump cannot be read: \(String(cString: strerror(errno)))"
             throw Unusable(reason: reason, manifest: manifest)
         }
         guard status.st_mode & S_IFMT == S_IFREG else {

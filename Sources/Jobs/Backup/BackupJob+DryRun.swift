@@ -33,7 +33,8 @@ extension BackupJob {
         parts.append(
             removals.isEmpty
                 ? "\(backups) would be kept and none removed"
-                : "\(backups) would be kept and \(HumanText.count(Int64(removals.count))) removed: \(removals.map(\.id).joined(separator: ", "))")
+                : "\(backups) would be kept and \(HumanText.count(Int64(removals.count))) removed: \(removals.map(\.id).joined(separator: ", "))"
+        )
         return JobSummary(
             parts.joined(separator: ", "),
             measures: [

@@ -10,7 +10,8 @@ extension BackupJob {
             if isOpenToOthers {
                 findings.append(
                     .warning(
-                        "others may look into \(directory)", hint: "Close it with `chmod 0700 \(directory)`; the dumps themselves are 0600."))
+                        "others may look into \(directory)",
+                        hint: "Close it with `chmod 0700 \(directory)`; the dumps themselves are 0600."))
             }
         case .missing: break
         case .unfit(let reason, let hint): findings.append(.error(reason, hint: hint))

@@ -139,7 +139,8 @@ extension BackupJob {
     ) async throws(JobError) {
         guard let restore = preparation.programs.restore else {
             throw JobError(
-                .programMissing, "the dump is of the archive version \(layout), and no pg_restore is beside \(preparation.programs.dump) to check it",
+                .programMissing,
+                "the dump is of the archive version \(layout), and no pg_restore is beside \(preparation.programs.dump) to check it",
                 hint: "Install the package postgresql-client-\(preparation.programs.version.major).")
         }
         try await ArchiveReader(zstd: preparation.zstd, restore: restore, path: ClientAccess.path(in: context.childEnvironment))

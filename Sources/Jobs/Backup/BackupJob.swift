@@ -141,7 +141,8 @@ package struct BackupJob: Job {
         do throws(JobError) {
             let catalogue = try await BackupCatalogue.load(options.directory)
             let plan = PruningPlan(
-                backups: catalogue.backups(job: name, database: preparation.facts.database), policy: options.keep, zone: context.zone,
+                backups: catalogue.backups(job: name, database: preparation.facts.database), policy: options.keep,
+                zone: context.zone,
                 now: context.clock.now(), clockDifference: preparation.clockDifference)
             if let hold = plan.hold { warnings.append(hold.description) }
             outcome = await BackupPruner(run: context.runID).carryOut(plan)

@@ -40,7 +40,9 @@ struct BackupOptions: Sendable, Hashable {
             .table([
                 count("last", PruningPolicy.standard.last, "How many of the newest backups stay."),
                 count("daily", PruningPolicy.standard.daily, "For how many days the newest backup of the day stays."),
-                count("weekly", PruningPolicy.standard.weekly, "For how many weeks (from Monday) the newest backup of the week stays."),
+                count(
+                    "weekly", PruningPolicy.standard.weekly, "For how many weeks (from Monday) the newest backup of the week stays."
+                ),
                 count("monthly", PruningPolicy.standard.monthly, "For how many months the newest backup of the month stays."),
                 count("yearly", PruningPolicy.standard.yearly, "For how many years the newest backup of the year stays."),
             ]),

@@ -150,7 +150,8 @@ package struct BackupRestorer: Sendable {
     private func creation(_ error: PostgresError) -> JobError {
         if error.sqlState == .insufficientPrivilege {
             return JobError(
-                .permissionDenied, "the role may not make databases: \(error.message)", hint: "Give it CREATEDB, or restore as another role.",
+                .permissionDenied, "the role may not make databases: \(error.message)",
+                hint: "Give it CREATEDB, or restore as another role.",
                 sqlState: error.sqlState?.rawValue)
         }
         return JobError(error, while: "making a database")

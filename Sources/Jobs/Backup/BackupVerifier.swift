@@ -58,7 +58,8 @@ package struct BackupVerifier: Sendable {
         guard size == backup.manifest.size else {
             throw JobError(
                 .backupDamaged,
-                "the dump of \(backup.id) is \(HumanText.count(size)) bytes long instead of \(HumanText.count(backup.manifest.size))")
+                "the dump of \(backup.id) is \(HumanText.count(size)) bytes long instead of \(HumanText.count(backup.manifest.size))"
+            )
         }
         guard digest == backup.manifest.sha256 else {
             throw JobError(

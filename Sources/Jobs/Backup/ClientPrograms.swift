@@ -89,7 +89,9 @@ struct ProgramVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
             let digits = text.prefix { $0.isASCII && $0.isNumber }
             guard let major = Int(digits), major > 0 else { continue }
             let rest = text.dropFirst(digits.count)
-            guard rest.isEmpty || rest.hasPrefix(".") || ["devel", "alpha", "beta", "rc"].contains(where: rest.hasPrefix) else { continue }
+            guard rest.isEmpty || rest.hasPrefix(".") || ["devel", "alpha", "beta", "rc"].contains(where: rest.hasPrefix) else {
+                continue
+            }
             self.major = major
             description = String(text)
             return

@@ -60,7 +60,8 @@ extension JobError {
         if has("statement timeout"), has("LOCK TABLE") {
             return Recognised(
                 code: .lockTimeout,
-                hint: "Something held a table exclusively, such as a migration; see lock_timeout and retries.", isWorthRetrying: true)
+                hint: "Something held a table exclusively, such as a migration; see lock_timeout and retries.",
+                isWorthRetrying: true)
         }
         if has("row-level security") {
             return Recognised(

@@ -85,7 +85,8 @@ package indirect enum OptionType: Sendable {
             "a duration from \(DurationText.format(range.lowerBound)) to \(DurationText.format(range.upperBound)), such as \"15m\" or \"90d\""
         case .size: "a size, such as \"500MiB\" or \"2GB\""
         case .path: "an absolute path"
-        case .choice(let words): words.count == 1 ? "\"\(words[0])\"" : "one of " + words.map { "\"\($0)\"" }.joined(separator: ", ")
+        case .choice(let words):
+            words.count == 1 ? "\"\(words[0])\"" : "one of " + words.map { "\"\($0)\"" }.joined(separator: ", ")
         case .schedule: "a cron expression, such as \"0 2 * * *\""
         case .zone: "a time zone, such as \"Asia/Kolkata\""
         case .list(let item): "a list, each item \(item.expectation)"

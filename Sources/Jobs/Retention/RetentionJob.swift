@@ -14,11 +14,13 @@ package struct RetentionJob: Job {
     /// The options of this kind.
     package static let options: [OptionSpecification] = [
         OptionSpecification("table", .relation, required: true, "The table to purge."),
-        OptionSpecification("column", .column, required: true, "The column that tells a row's age: timestamp, timestamptz or date."),
+        OptionSpecification(
+            "column", .column, required: true, "The column that tells a row's age: timestamp, timestamptz or date."),
         OptionSpecification(
             "keep", .duration(.seconds(3600)...(.seconds(36500 * 86400))), required: true,
             "How old a row may become; a day is 24 hours. The server's clock tells what is older."),
-        OptionSpecification("batch_rows", .integer(1...1_000_000), default: .integer(10_000), "How many rows a transaction deletes at most."),
+        OptionSpecification(
+            "batch_rows", .integer(1...1_000_000), default: .integer(10_000), "How many rows a transaction deletes at most."),
         OptionSpecification(
             "pause", .duration(.milliseconds(1)...(.seconds(3600))), defaultText: "none", "How long to wait between two batches."),
         OptionSpecification(
@@ -82,7 +84,8 @@ package struct RetentionJob: Job {
         do throws(JobError) {
             result = .success(try await findings(on: connection))
         } catch {
-            result = error.code == .relationMissing || error.code == .columnUnfit
+            result =
+                error.code == .relationMissing || error.code == .columnUnfit
                 ? .success([.error(error.message, hint: error.hint)]) : .failure(error)
         }
         await connection.close()

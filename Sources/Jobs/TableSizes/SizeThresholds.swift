@@ -44,7 +44,9 @@ package struct SizeThresholds: Sendable, Hashable {
                 crossings.append(
                     Crossing(
                         name: "\(name) growth",
-                        message: "\(name) grows by \(HumanText.bytes(Int64(perDay))) a day, the threshold is \(HumanText.bytes(growthPerDay))"))
+                        message:
+                            "\(name) grows by \(HumanText.bytes(Int64(perDay))) a day, the threshold is \(HumanText.bytes(growthPerDay))"
+                    ))
             }
         }
         return crossings

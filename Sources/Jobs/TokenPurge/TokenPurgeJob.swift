@@ -14,8 +14,10 @@ package struct TokenPurgeJob: Job {
     package static let options: [OptionSpecification] = [
         OptionSpecification("table", .relation, required: true, "The table with the tokens."),
         OptionSpecification("token", .column, required: true, "The column of the token; it must allow NULL."),
-        OptionSpecification("expires", .column, required: true, "The column that tells when the token expires; it must allow NULL."),
-        OptionSpecification("batch_rows", .integer(1...100_000), default: .integer(1000), "How many rows a transaction clears at most."),
+        OptionSpecification(
+            "expires", .column, required: true, "The column that tells when the token expires; it must allow NULL."),
+        OptionSpecification(
+            "batch_rows", .integer(1...100_000), default: .integer(1000), "How many rows a transaction clears at most."),
         OptionSpecification(
             "lock_timeout", .duration(.milliseconds(100)...(.seconds(60))), default: .duration(.seconds(2)),
             "How long a statement may wait for a lock on the table; rows that somebody holds are never waited for."),
@@ -123,7 +125,8 @@ package struct TokenPurgeJob: Job {
         do throws(JobError) {
             result = .success(try await findings(on: connection))
         } catch {
-            result = error.code == .relationMissing || error.code == .columnUnfit
+            result =
+                error.code == .relationMissing || error.code == .columnUnfit
                 ? .success([.error(error.message, hint: error.hint)]) : .failure(error)
         }
         await connection.close()
@@ -137,7 +140,10 @@ package struct TokenPurgeJob: Job {
         _ = try TimeColumnType.of(expiry.type, column: expires)
         let secret = try await found.column(token, on: connection)
         for (name, column) in [(expires, expiry), (token, secret)] where !column.isNullable {
-            findings.append(.error("the column \"\(name)\" is NOT NULL, so it cannot be cleared", hint: "Drop the constraint, or leave the job out."))
+            findings.append(
+                .error(
+                    "the column \"\(name)\" is NOT NULL, so it cannot be cleared",
+                    hint: "Drop the constraint, or leave the job out."))
         }
         if found.hidesRows {
             findings.append(.error("row-level security may hide rows of \(table.description)", hint: "Give the role BYPASSRLS."))

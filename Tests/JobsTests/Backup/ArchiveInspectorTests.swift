@@ -99,7 +99,8 @@ struct ArchiveInspectorTests {
         return writer
     }
 
-    @Test("a whole archive is whole, in whatever pieces it comes", arguments: [14, 15, 16] as [UInt8], [1, 2, 5, 7, 64, 4096, .max])
+    @Test(
+        "a whole archive is whole, in whatever pieces it comes", arguments: [14, 15, 16] as [UInt8], [1, 2, 5, 7, 64, 4096, .max])
     func complete(minor: UInt8, step: Int) {
         let contents = ArchiveInspector.Contents(
             database: "school", serverVersion: "15.18", dumpVersion: "15.18", entries: 5, dataEntries: 4)
@@ -139,7 +140,9 @@ struct ArchiveInspectorTests {
         negative.integer(-5)
         #expect(verdict(negative.bytes) == .broken("the dump has a piece of data of negative length"))
         #expect(verdict([]) == .broken("pg_dump wrote nothing"))
-        #expect(verdict(Array("--\n-- PostgreSQL database dump\n".utf8)) == .broken("what pg_dump wrote is no archive of its custom format"))
+        #expect(
+            verdict(Array("--\n-- PostgreSQL database dump\n".utf8))
+                == .broken("what pg_dump wrote is no archive of its custom format"))
         #expect(verdict(ArchiveWriter(entries: 0).bytes) == .broken("the dump's table of contents is empty"))
         var same = ArchiveWriter(entries: 2)
         same.entry(7, "users", hasData: true)
@@ -149,10 +152,13 @@ struct ArchiveInspectorTests {
             verdict(Array(whole().bytes.prefix(400))) == .broken("the dump ends within its table of contents, after 400 B"))
         #expect(
             verdict(Array(whole().bytes.dropLast(30))).self
-                == .broken("the dump ends in the middle of a table's data, after \(HumanText.bytes(Int64(whole().bytes.count - 30)))"))
+                == .broken(
+                    "the dump ends in the middle of a table's data, after \(HumanText.bytes(Int64(whole().bytes.count - 30)))"))
     }
 
-    @Test("layouts that are not known are not guessed at", arguments: [(5, 2, "2.14"), (6, 17, "1.17"), (6, 13, "1.13"), (10, 3, "1.14"), (8, 9, "1.14")])
+    @Test(
+        "layouts that are not known are not guessed at",
+        arguments: [(5, 2, "2.14"), (6, 17, "1.17"), (6, 13, "1.13"), (10, 3, "1.14"), (8, 9, "1.14")])
     func unknown(index: Int, value: UInt8, version: String) {
         var bytes = whole().bytes
         bytes[index] = value

@@ -27,10 +27,12 @@ struct BackupCatalogueTests {
         #expect(catalogue.backups(job: "weekly", database: "school").isEmpty)
     }
 
-    @Test("what does not fit together is damaged, with its reason", arguments: [
-        "truncated", "dump missing", "manifest missing", "manifest cut", "manifest empty", "dump is a link",
-        "dump is a folder", "manifest is a pipe", "copied", "later format",
-    ])
+    @Test(
+        "what does not fit together is damaged, with its reason",
+        arguments: [
+            "truncated", "dump missing", "manifest missing", "manifest cut", "manifest empty", "dump is a link",
+            "dump is a folder", "manifest is a pipe", "copied", "later format",
+        ])
     func damaged(how: String) throws {
         let good = try plant("2026-11-22T02:00:00Z", in: folder.path)
         let bad = try plant("2026-11-24T02:00:00Z", in: folder.path)

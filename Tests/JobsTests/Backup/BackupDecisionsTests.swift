@@ -6,9 +6,11 @@ import Testing
 
 @Suite("SpaceNeed")
 struct SpaceNeedTests {
-    @Test("the last backup tells how much is needed, and more if the database has grown", arguments: [
-        (100, 1000, 1000, 120), (100, 1000, 2000, 240), (100, 1000, 500, 120), (100, 0, 500, 120),
-    ] as [(Int64, Int64, Int64, Int64)])
+    @Test(
+        "the last backup tells how much is needed, and more if the database has grown",
+        arguments: [
+            (100, 1000, 1000, 120), (100, 1000, 2000, 240), (100, 1000, 500, 120), (100, 0, 500, 120),
+        ] as [(Int64, Int64, Int64, Int64)])
     func last(size: Int64, then: Int64, now: Int64, need: Int64) {
         #expect(SpaceNeed(lastBackup: (size, then), databaseSize: now).bytes == need)
     }
@@ -50,10 +52,12 @@ struct BackupOptionsTests {
         #expect(options.programDirectory == nil)
     }
 
-    @Test("compression is zstd with a level from 1 to 19", arguments: [
-        ("zstd", 3), ("zstd:1", 1), ("zstd:19", 19), ("zstd:20", nil), ("zstd:0", nil), ("zstd:", nil), ("gzip:6", nil),
-        ("ZSTD:3", nil), ("zstd:+3", nil), ("zstd:3 ", nil), ("none", nil), ("", nil),
-    ] as [(String, Int?)])
+    @Test(
+        "compression is zstd with a level from 1 to 19",
+        arguments: [
+            ("zstd", 3), ("zstd:1", 1), ("zstd:19", 19), ("zstd:20", nil), ("zstd:0", nil), ("zstd:", nil), ("gzip:6", nil),
+            ("ZSTD:3", nil), ("zstd:+3", nil), ("zstd:3 ", nil), ("none", nil), ("", nil),
+        ] as [(String, Int?)])
     func compression(text: String, level: Int?) {
         let (options, problems) = read(["compression": .text(text)])
         #expect(options?.level == level)
@@ -63,7 +67,8 @@ struct BackupOptionsTests {
 
     @Test("a number that keep does not name has its default, and all zero is refused")
     func keep() {
-        #expect(read(["keep": .table(["daily": .integer(2)])]).options?.keep == PruningPolicy(last: 3, daily: 2, weekly: 4, monthly: 6))
+        #expect(
+            read(["keep": .table(["daily": .integer(2)])]).options?.keep == PruningPolicy(last: 3, daily: 2, weekly: 4, monthly: 6))
         let names = ["last", "daily", "weekly", "monthly", "yearly"]
         let zeros = OptionValue.table(Dictionary(uniqueKeysWithValues: names.map { ($0, .integer(0)) }))
         let (options, problems) = read(["keep": zeros])
@@ -80,11 +85,14 @@ struct BackupOptionsTests {
 
 @Suite("ClientPrograms")
 struct ClientProgramsTests {
-    @Test("versions are read from what programs print", arguments: [
-        ("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", 15, "15.18"), ("pg_dump (PostgreSQL) 9.6.24", 9, "9.6.24"),
-        ("pg_dump (PostgreSQL) 19devel", 19, "19devel"), ("pg_dump (PostgreSQL) 18beta1", 18, "18beta1"),
-        ("*** Zstandard CLI (64-bit) v1.5.4, by Yann Collet ***", 1, "1.5.4"), ("pg_dump (EnterpriseDB) 16.2.1 (x)", 16, "16.2.1"),
-    ])
+    @Test(
+        "versions are read from what programs print",
+        arguments: [
+            ("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", 15, "15.18"), ("pg_dump (PostgreSQL) 9.6.24", 9, "9.6.24"),
+            ("pg_dump (PostgreSQL) 19devel", 19, "19devel"), ("pg_dump (PostgreSQL) 18beta1", 18, "18beta1"),
+            ("*** Zstandard CLI (64-bit) v1.5.4, by Yann Collet ***", 1, "1.5.4"),
+            ("pg_dump (EnterpriseDB) 16.2.1 (x)", 16, "16.2.1"),
+        ])
     func versions(line: String, major: Int, text: String) throws {
         let version = try #require(ProgramVersion(line: line))
         #expect(version.major == major)
@@ -127,38 +135,45 @@ struct ClientProgramsTests {
 
 @Suite("JobError of a program")
 struct ProgramFailureTests {
-    @Test("what a program said is told, and what it means is known", arguments: [
-        (
-            "pg_dump: warning: there are circular foreign-key constraints\npg_dump: error: query failed: ERROR:  permission denied for table x\npg_dump: detail: Query was: LOCK TABLE public.x IN ACCESS SHARE MODE\n",
-            JobError.Code.permissionDenied, "query failed: ERROR:  permission denied for table x", false
-        ),
-        (
-            "pg_dump: error: query failed: ERROR:  canceling statement due to statement timeout\npg_dump: detail: Query was: LOCK TABLE public.x IN ACCESS SHARE MODE\n",
-            .lockTimeout, "query failed: ERROR:  canceling statement due to statement timeout", true
-        ),
-        (
-            "pg_dump: error: Dumping the contents of table \"t\" failed: PQgetResult() failed.\npg_dump: detail: Error message from server: ERROR:  query would be affected by row-level security policy for table \"t\"\n",
-            .permissionDenied, "Dumping the contents of table \"t\" failed: PQgetResult() failed.", false
-        ),
-        (
-            "pg_dump: error: aborting because of server version mismatch\npg_dump: detail: server version: 16; pg_dump version: 15\n",
-            .programTooOld, "aborting because of server version mismatch", false
-        ),
-        (
-            "pg_dump: error: connection to server on socket \"/x\" failed: FATAL:  the database system is shutting down\n",
-            .databaseUnreachable, "connection to server on socket \"/x\" failed: FATAL:  the database system is shutting down", true
-        ),
-        (
-            "pg_dump: error: connection to server at \"db\", port 5432 failed: FATAL:  password authentication failed for user \"u\"\n",
-            .databaseRefused, "connection to server at \"db\", port 5432 failed: FATAL:  password authentication failed for user \"u\"", false
-        ),
-        (
-            "pg_dump: error: Dumping the contents of table \"t\" failed: PQgetCopyData() failed.\npg_dump: detail: Error message from server: server closed the connection unexpectedly\n",
-            .databaseUnreachable, "Dumping the contents of table \"t\" failed: PQgetCopyData() failed.", true
-        ),
-        ("zstd: error 70 : Write error : cannot write block : No space left on device \n", .diskFull, "zstd: error 70 : Write error : cannot write block : No space left on device ", false),
-        ("something odd\n\n", .programFailed, "something odd", false),
-    ])
+    @Test(
+        "what a program said is told, and what it means is known",
+        arguments: [
+            (
+                "pg_dump: warning: there are circular foreign-key constraints\npg_dump: error: query failed: ERROR:  permission denied for table x\npg_dump: detail: Query was: LOCK TABLE public.x IN ACCESS SHARE MODE\n",
+                JobError.Code.permissionDenied, "query failed: ERROR:  permission denied for table x", false
+            ),
+            (
+                "pg_dump: error: query failed: ERROR:  canceling statement due to statement timeout\npg_dump: detail: Query was: LOCK TABLE public.x IN ACCESS SHARE MODE\n",
+                .lockTimeout, "query failed: ERROR:  canceling statement due to statement timeout", true
+            ),
+            (
+                "pg_dump: error: Dumping the contents of table \"t\" failed: PQgetResult() failed.\npg_dump: detail: Error message from server: ERROR:  query would be affected by row-level security policy for table \"t\"\n",
+                .permissionDenied, "Dumping the contents of table \"t\" failed: PQgetResult() failed.", false
+            ),
+            (
+                "pg_dump: error: aborting because of server version mismatch\npg_dump: detail: server version: 16; pg_dump version: 15\n",
+                .programTooOld, "aborting because of server version mismatch", false
+            ),
+            (
+                "pg_dump: error: connection to server on socket \"/x\" failed: FATAL:  the database system is shutting down\n",
+                .databaseUnreachable, "connection to server on socket \"/x\" failed: FATAL:  the database system is shutting down",
+                true
+            ),
+            (
+                "pg_dump: error: connection to server at \"db\", port 5432 failed: FATAL:  password authentication failed for user \"u\"\n",
+                .databaseRefused,
+                "connection to server at \"db\", port 5432 failed: FATAL:  password authentication failed for user \"u\"", false
+            ),
+            (
+                "pg_dump: error: Dumping the contents of table \"t\" failed: PQgetCopyData() failed.\npg_dump: detail: Error message from server: server closed the connection unexpectedly\n",
+                .databaseUnreachable, "Dumping the contents of table \"t\" failed: PQgetCopyData() failed.", true
+            ),
+            (
+                "zstd: error 70 : Write error : cannot write block : No space left on device \n", .diskFull,
+                "zstd: error 70 : Write error : cannot write block : No space left on device ", false
+            ),
+            ("something odd\n\n", .programFailed, "something odd", false),
+        ])
     func recognised(text: String, code: JobError.Code, line: String, isWorthRetrying: Bool) {
         let stage = StageResult(program: "pg_dump", termination: .exited(1), standardErrorTail: text)
         let error = JobError(stage, doing: "the dump")

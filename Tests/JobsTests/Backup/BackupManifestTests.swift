@@ -63,18 +63,20 @@ struct BackupManifestTests {
         #expect(try BackupManifest(json: Array(later.utf8)) == manifest)
     }
 
-    @Test("what cannot be relied on is refused with its reason", arguments: [
-        ("\"format_version\" : 1", "\"format_version\" : 2", "format 2"),
-        ("\"format_version\" : 1,", "", "format_version is missing"),
-        ("\"size\" : 4", "\"size\" : \"4\"", "size is of the wrong type"),
-        ("\"size\" : 4", "\"size\" : -4", "a size is negative"),
-        ("\"size\" : 4,", "", "size is missing"),
-        ("\"sha256\" : \"0", "\"sha256\" : \"x", "sha256 is not a checksum"),
-        ("2026-11-24T02:00:00Z\"", "yesterday\"", "started_at"),
-        ("\"collate\" : \"C\",", "", "locale.collate is missing"),
-        ("\"id\" : \"20261124T020000Z-school\"", "\"id\" : \"\"", "a name is empty"),
-        ("{\n", "", "it is no JSON"),
-    ])
+    @Test(
+        "what cannot be relied on is refused with its reason",
+        arguments: [
+            ("\"format_version\" : 1", "\"format_version\" : 2", "format 2"),
+            ("\"format_version\" : 1,", "", "format_version is missing"),
+            ("\"size\" : 4", "\"size\" : \"4\"", "size is of the wrong type"),
+            ("\"size\" : 4", "\"size\" : -4", "a size is negative"),
+            ("\"size\" : 4,", "", "size is missing"),
+            ("\"sha256\" : \"0", "\"sha256\" : \"x", "sha256 is not a checksum"),
+            ("2026-11-24T02:00:00Z\"", "yesterday\"", "started_at"),
+            ("\"collate\" : \"C\",", "", "locale.collate is missing"),
+            ("\"id\" : \"20261124T020000Z-school\"", "\"id\" : \"\"", "a name is empty"),
+            ("{\n", "", "it is no JSON"),
+        ])
     func refusals(part: String, replacement: String, reason: String) throws {
         let json = String(decoding: try manifest("2026-11-24T02:00:00Z").json(), as: UTF8.self)
         #expect(json.contains(part))

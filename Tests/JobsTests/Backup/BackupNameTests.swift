@@ -7,14 +7,16 @@ import Testing
 struct BackupNameTests {
     private static let instant = Instant(secondsSinceEpoch: 1_795_485_600)  // 2026-11-24T02:00:00Z
 
-    @Test("names are safe for a shell whatever the database is called", arguments: [
-        ("school_erp", "school_erp_20261124T020000Z_nightly.dump.zst", "20261124T020000Z-school_erp"),
-        ("My School", "My%20School_20261124T020000Z_nightly.dump.zst", "20261124T020000Z-My%20School"),
-        ("o'neil \"x\"", "o%27neil%20%22x%22_20261124T020000Z_nightly.dump.zst", "20261124T020000Z-o%27neil%20%22x%22"),
-        ("../../etc", "%2E.%2F..%2Fetc_20261124T020000Z_nightly.dump.zst", "20261124T020000Z-%2E.%2F..%2Fetc"),
-        ("école", "%C3%A9cole_20261124T020000Z_nightly.dump.zst", "20261124T020000Z-%C3%A9cole"),
-        ("100%", "100%25_20261124T020000Z_nightly.dump.zst", "20261124T020000Z-100%25"),
-    ])
+    @Test(
+        "names are safe for a shell whatever the database is called",
+        arguments: [
+            ("school_erp", "school_erp_20261124T020000Z_nightly.dump.zst", "20261124T020000Z-school_erp"),
+            ("My School", "My%20School_20261124T020000Z_nightly.dump.zst", "20261124T020000Z-My%20School"),
+            ("o'neil \"x\"", "o%27neil%20%22x%22_20261124T020000Z_nightly.dump.zst", "20261124T020000Z-o%27neil%20%22x%22"),
+            ("../../etc", "%2E.%2F..%2Fetc_20261124T020000Z_nightly.dump.zst", "20261124T020000Z-%2E.%2F..%2Fetc"),
+            ("école", "%C3%A9cole_20261124T020000Z_nightly.dump.zst", "20261124T020000Z-%C3%A9cole"),
+            ("100%", "100%25_20261124T020000Z_nightly.dump.zst", "20261124T020000Z-100%25"),
+        ])
     func encodes(database: String, file: String, id: String) {
         let name = BackupName(database: database, startedAt: Self.instant, job: "nightly")
         #expect(name.dump == file)
@@ -43,13 +45,15 @@ struct BackupNameTests {
         #expect(BackupName.identifier(database: "a", startedAt: Self.instant, ordinal: 2) == "20261124T020000Z-2-a")
     }
 
-    @Test("files of others are not taken for ours", arguments: [
-        "README.md", "school.dump.zst", "school_20261124.dump.zst", "school_20261124T020000Z_nightly.dump",
-        "school_20261124T020000Z_nightly.dump.zst.partial", ".school_20261124T020000Z_nightly.dump.zst.partial",
-        ".school_20261124T020000Z_nightly.dump.zst..partial", "notes.json", "20261124T020000Z_nightly.dump.zst",
-        "school_2026112xT020000Z_nightly.json", "school_20261124T020000Z-1_nightly.json",
-        "sch ool_20261124T020000Z_nightly.json", ".school_20261124T020000Z_nightly.json", "",
-    ])
+    @Test(
+        "files of others are not taken for ours",
+        arguments: [
+            "README.md", "school.dump.zst", "school_20261124.dump.zst", "school_20261124T020000Z_nightly.dump",
+            "school_20261124T020000Z_nightly.dump.zst.partial", ".school_20261124T020000Z_nightly.dump.zst.partial",
+            ".school_20261124T020000Z_nightly.dump.zst..partial", "notes.json", "20261124T020000Z_nightly.dump.zst",
+            "school_2026112xT020000Z_nightly.json", "school_20261124T020000Z-1_nightly.json",
+            "sch ool_20261124T020000Z_nightly.json", ".school_20261124T020000Z_nightly.json", "",
+        ])
     func foreign(file: String) {
         #expect(BackupName.role(of: file) == nil)
     }

@@ -25,7 +25,9 @@ struct BackupPublicationTests {
         return BackupPublication(directory: folder.path, name: name, run: "r1", manifest: try manifest.json(), dump: dump)
     }
 
-    @Test("after a crash at any step a dump under its final name has its manifest, and the sweep leaves nothing half", arguments: 0...5)
+    @Test(
+        "after a crash at any step a dump under its final name has its manifest, and the sweep leaves nothing half",
+        arguments: 0...5)
     func crash(steps: Int) throws {
         let name: BackupName
         do {
@@ -119,7 +121,8 @@ struct BackupPublicationTests {
             try plant($0, in: folder.path)
         }
         let plan = PruningPlan(
-            backups: backups, policy: PruningPolicy(last: 1), zone: .utc, now: try #require(Instant(rfc3339: "2026-11-24T03:00:00Z")))
+            backups: backups, policy: PruningPolicy(last: 1), zone: .utc,
+            now: try #require(Instant(rfc3339: "2026-11-24T03:00:00Z")))
         // Somebody was quicker with one of them, and a folder stands in the way of another.
         mkdir(folder.path(backups[1].name.partialDump(run: "r2")), 0o700)
         let outcome = await BackupPruner(run: "r2").carryOut(plan)

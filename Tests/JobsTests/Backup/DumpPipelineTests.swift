@@ -89,9 +89,12 @@ struct DumpPipelineTests {
         #expect(try Folder.contents(of: folder.path("precious"), limit: 100) == Array("precious".utf8))
     }
 
-    @Test("a compressor that dies is named, also while pg_dump is writing and while it writes nothing", arguments: ["yes | head -c 50000000", "echo enough to die of; exec sleep 1000"])
+    @Test(
+        "a compressor that dies is named, also while pg_dump is writing and while it writes nothing",
+        arguments: ["yes | head -c 50000000", "echo enough to die of; exec sleep 1000"])
     func compressorDies(dump: String) async {
-        let error = await failure(shell(dump), shell("head -c 10 > /dev/null; echo 'zstd: error: out of memory' >&2; kill -ABRT $$"))
+        let error = await failure(
+            shell(dump), shell("head -c 10 > /dev/null; echo 'zstd: error: out of memory' >&2; kill -ABRT $$"))
         #expect(error?.message == "compressing the dump failed: sh was ended by signal 6: zstd: error: out of memory")
     }
 

@@ -98,10 +98,12 @@ struct PruningPlanTests {
         #expect(Self.table(plan) == ["2026-11-01T06:30:00Z: newest, daily 2026-11-01", "2026-11-01T05:30:00Z: "])
     }
 
-    @Test("nothing goes while a backup is dated in the future", arguments: [
-        ("2026-11-24T02:00:00Z", false), ("2026-11-24T01:59:10Z", false), ("2026-11-24T01:58:00Z", true),
-        ("2026-11-23T02:00:00Z", true), ("1970-01-02T00:00:00Z", true), ("2036-01-01T00:00:00Z", false),
-    ])
+    @Test(
+        "nothing goes while a backup is dated in the future",
+        arguments: [
+            ("2026-11-24T02:00:00Z", false), ("2026-11-24T01:59:10Z", false), ("2026-11-24T01:58:00Z", true),
+            ("2026-11-23T02:00:00Z", true), ("1970-01-02T00:00:00Z", true), ("2036-01-01T00:00:00Z", false),
+        ])
     func future(now: String, isHeld: Bool) throws {
         let plan = try Self.plan(
             ["2026-11-24T02:00:00Z", "2026-11-22T02:00:00Z", "2026-11-21T02:00:00Z"], PruningPolicy(last: 1), now: now)
@@ -113,9 +115,11 @@ struct PruningPlanTests {
         }
     }
 
-    @Test("nothing goes while the clocks of host and server disagree", arguments: [
-        (Duration.seconds(3599), false), (.seconds(3601), true), (.seconds(-3601), true), (.seconds(-3599), false),
-    ])
+    @Test(
+        "nothing goes while the clocks of host and server disagree",
+        arguments: [
+            (Duration.seconds(3599), false), (.seconds(3601), true), (.seconds(-3601), true), (.seconds(-3599), false),
+        ])
     func clocks(difference: Duration, isHeld: Bool) throws {
         let plan = try Self.plan(
             ["2026-11-24T02:00:00Z", "2026-11-22T02:00:00Z"], PruningPolicy(last: 1), clockDifference: difference)
@@ -137,20 +141,24 @@ struct PruningPlanTests {
         #expect((13...17).contains(present.count))
     }
 
-    @Test("weeks are those of ISO 8601", arguments: [
-        ("2026-11-23T00:00:00Z", "2026-W48"), ("2026-11-22T23:59:59Z", "2026-W47"), ("2027-01-03T12:00:00Z", "2026-W53"),
-        ("2027-01-04T12:00:00Z", "2027-W01"), ("2024-12-30T12:00:00Z", "2025-W01"), ("2021-01-01T00:00:00Z", "2020-W53"),
-        ("1970-01-01T00:00:00Z", "1970-W01"), ("1969-12-28T00:00:00Z", "1969-W52"), ("2000-02-29T00:00:00Z", "2000-W09"),
-    ])
+    @Test(
+        "weeks are those of ISO 8601",
+        arguments: [
+            ("2026-11-23T00:00:00Z", "2026-W48"), ("2026-11-22T23:59:59Z", "2026-W47"), ("2027-01-03T12:00:00Z", "2026-W53"),
+            ("2027-01-04T12:00:00Z", "2027-W01"), ("2024-12-30T12:00:00Z", "2025-W01"), ("2021-01-01T00:00:00Z", "2020-W53"),
+            ("1970-01-01T00:00:00Z", "1970-W01"), ("1969-12-28T00:00:00Z", "1969-W52"), ("2000-02-29T00:00:00Z", "2000-W09"),
+        ])
     func weeks(instant: String, week: String) throws {
         let period = BackupPeriod(.weekly, containing: try #require(Instant(rfc3339: instant)), in: .utc)
         #expect(period.description == week)
     }
 
-    @Test("dates are those of the calendar, leap days included", arguments: [
-        ("2024-02-29T23:59:59Z", "2024-02-29", "2024-02"), ("2100-03-01T00:00:00Z", "2100-03-01", "2100-03"),
-        ("1969-12-31T23:59:59Z", "1969-12-31", "1969-12"), ("2026-12-31T23:59:59Z", "2026-12-31", "2026-12"),
-    ])
+    @Test(
+        "dates are those of the calendar, leap days included",
+        arguments: [
+            ("2024-02-29T23:59:59Z", "2024-02-29", "2024-02"), ("2100-03-01T00:00:00Z", "2100-03-01", "2100-03"),
+            ("1969-12-31T23:59:59Z", "1969-12-31", "1969-12"), ("2026-12-31T23:59:59Z", "2026-12-31", "2026-12"),
+        ])
     func dates(instant: String, day: String, month: String) throws {
         let instant = try #require(Instant(rfc3339: instant))
         #expect(BackupPeriod(.daily, containing: instant, in: .utc).description == day)
