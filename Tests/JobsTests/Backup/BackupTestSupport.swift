@@ -87,7 +87,7 @@ final class BackupBench: Sendable {
         JobContext(
             job: "nightly", runID: run, database: DatabaseAccess(name: "main", target: target, timestamps: "UTC"),
             logger: Logger(label: "test") { [log] _ in log }, clock: clock, deadline: nil, isDryRun: dryRun, progress: progress,
-            sizes: BackupTestSizes(), privateDirectory: privateDirectory, childEnvironment: ["PATH": "/usr/bin:/bin"], zone: zone)
+            sizes: NoSamples(), privateDirectory: privateDirectory, childEnvironment: ["PATH": "/usr/bin:/bin"], zone: zone)
     }
 
     /// Runs a job and gives the failure that it must end in.
