@@ -60,7 +60,7 @@ let package = Package(
         room("Report", needs: ["Configuration", "History", "Jobs", "Schedule"]),
         room("Configuration", needs: ["Command", "Jobs", "Postgres", "Schedule", toml]),
         room("Jobs", needs: ["Command", "History", "Postgres", "Schedule", crypto, logging, system]),
-        room("Scheduler", needs: ["CTimerfd", "History", "Schedule"]),
+        room("Scheduler", needs: ["CTimerfd", "Command", "History", "Schedule"]),
         room("History", needs: ["Schedule", grdb]),
         room("Schedule"),
         room("Postgres", needs: ["CLibpq", "Command"]),

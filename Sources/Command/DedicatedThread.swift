@@ -1,13 +1,14 @@
 import Glibc
 
 /// A thread of our own for work that blocks: reads, writes and waits never run on Swift's cooperative pool.
-enum DedicatedThread {
+package enum DedicatedThread {
     /// Starts a detached thread that runs `body` and ends.
     ///
     /// All signals are blocked in it: the daemon's own handling stays with the main thread, system calls here are not
     /// interrupted, and a write to a pipe that nobody reads gives EPIPE instead of ending the process by SIGPIPE.
-    /// Throws ``ThreadError`` if the system allows no more threads.
-    static func start(_ body: @escaping @Sendable () -> Void) throws(ThreadError) {
+    ///
+    /// - Throws: ``ThreadError`` if the system allows no more threads.
+    package static func start(_ body: @escaping @Sendable () -> Void) throws(ThreadError) {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
@@ -46,7 +47,9 @@ enum DedicatedThread {
 }
 
 /// The system refused a new thread (pthread_create(3)).
-struct ThreadError: Error, CustomStringConvertible {
-    var code: Int32
-    var description: String { String(cString: strerror(code)) }
+package struct ThreadError: Error, CustomStringConvertible {
+    /// The system's error number.
+    package let code: Int32
+    /// The system's words for it.
+    package var description: String { String(cString: strerror(code)) }
 }

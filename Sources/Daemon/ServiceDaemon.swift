@@ -64,10 +64,10 @@ package struct ServiceDaemon: Sendable {
         let timer: SystemWakeTimer
         do throws(SystemWakeTimer.Failure) {
             timer = try SystemWakeTimer()
+            try timer.start()
         } catch {
-            return fail(Caretaker.Failure("the kernel gives no timer: error \(error.errno)", exitStatus: 75))
+            return fail(Caretaker.Failure("the kernel gives no timer: \(String(cString: strerror(error.errno)))", exitStatus: 75))
         }
-        timer.start()
         let carrier = SchedulerCarrier(caretaker: caretaker, notifier: notifier, configuration: configuration)
         let dispatcher = Dispatcher(
             maxParallel: configuration.maxParallelJobs, clock: SystemWallClock(), timer: timer, carrier: carrier)

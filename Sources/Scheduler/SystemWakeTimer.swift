@@ -1,4 +1,5 @@
 import CTimerfd
+import Command
 import Glibc
 import Schedule
 import Synchronization
@@ -44,21 +45,15 @@ package final class SystemWakeTimer: WakeTimer, Sendable {
     }
 
     /// Begins to watch on a thread of its own, which ends with the process.
-    package func start() {
+    ///
+    /// - Throws: ``Failure`` if the system allows no more threads.
+    package func start() throws(Failure) {
         arm(at: nil)
-        let timer = Unmanaged.passRetained(self).toOpaque()
-        var thread = pthread_t()
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        pthread_attr_setstacksize(&attributes, 128 * 1024)
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        pthread_create(
-            &thread, &attributes,
-            { argument in
-                if let argument { Unmanaged<SystemWakeTimer>.fromOpaque(argument).takeRetainedValue().watch() }
-                return nil
-            }, timer)
-        pthread_attr_destroy(&attributes)
+        do throws(ThreadError) {
+            try DedicatedThread.start { self.watch() }
+        } catch {
+            throw Failure(errno: error.code)
+        }
     }
 
     /// Asks to be woken at an instant; a past one wakes at once.
