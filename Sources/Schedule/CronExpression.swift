@@ -6,6 +6,8 @@ package struct CronExpression: Hashable, Sendable, CustomStringConvertible {
         case vixie
         /// Both must match.
         case and
+        /// Either matches, also if one of the two begins with `*` and a step.
+        case or
     }
 
     /// How the expression behaves where the wall clock jumps.
@@ -49,10 +51,10 @@ package struct CronExpression: Hashable, Sendable, CustomStringConvertible {
     let weekDays: UInt64
     let specialMonthDays: [MonthDay]
     let specialWeekDays: [WeekDay]
-    let monthDayBeginsWithStar: Bool
-    let weekDayBeginsWithStar: Bool
+    /// Whether a day must match both day fields, rather than one of them.
+    let needsBothDays: Bool
     /// How the expression behaves where the wall clock jumps: interval if its minute or hour field begins with `*` or
-    /// covers its whole range, else fixed.
+    /// covers its whole range, or if it counts seconds; else fixed.
     package let scheduleClass: Class
 
     /// The expression as it was given.
@@ -62,8 +64,7 @@ package struct CronExpression: Hashable, Sendable, CustomStringConvertible {
     ///
     /// - Throws: ``CronExpressionError`` with field, column, reason and what would be accepted.
     package init(_ text: String, days dayRule: DayRule = .vixie) throws(CronExpressionError) {
-        var parser = CronParser(text: text)
-        let fields = try parser.parse()
+        let fields = try CronParser(text: text).parse()
         self.text = text
         self.dayRule = dayRule
         every = fields.every
@@ -76,16 +77,21 @@ package struct CronExpression: Hashable, Sendable, CustomStringConvertible {
         weekDays = fields.weekDay.bits
         specialMonthDays = fields.monthDay.specialMonthDays
         specialWeekDays = fields.weekDay.specialWeekDays
-        monthDayBeginsWithStar = fields.monthDay.beginsWithStar
-        weekDayBeginsWithStar = fields.weekDay.beginsWithStar
+        needsBothDays =
+            switch dayRule {
+            case .vixie: fields.monthDay.beginsWithStar || fields.weekDay.beginsWithStar
+            case .and: true
+            // A plain star restricts nothing, and so is no part of an "or".
+            case .or: fields.monthDay.text == "*" || fields.weekDay.text == "*"
+            }
         let followsRealTime =
             fields.every != nil || fields.hasSeconds || fields.minute.beginsWithStar || fields.hour.beginsWithStar
-            || fields.minute.bits == (1 << 60) - 1 || fields.hour.bits == (1 << 24) - 1
+            || fields.minute.bits == CronUnit.minute.all || fields.hour.bits == CronUnit.hour.all
         scheduleClass = followsRealTime ? .interval : .fixed
         guard fields.every != nil || canEverFire else {
             throw CronExpressionError(
-                field: "day of month", column: fields.monthDay.column,
-                reason: "no month that is named has such a day, so \"\(text)\" can never fire",
+                field: CronUnit.monthDay.title, column: fields.monthDay.column,
+                reason: "no month that is named has such a day, so \(CronParser.quoted(text)) can never fire",
                 accepted: "give a day that exists, or L for the last day of the month")
         }
     }
@@ -96,41 +102,45 @@ package struct CronExpression: Hashable, Sendable, CustomStringConvertible {
         let length = Civil.daysIn(month: month, of: year)
         let existing = ((1 as UInt64) << UInt64(length + 1)) - 2
         let firstWeekday = Civil.weekday(days: Civil.days(year: year, month: month, day: 1))
+        let byMonthDay = daysByMonthDay(length: length, firstWeekday: firstWeekday) & existing
+        let byWeekDay = daysByWeekDay(length: length, firstWeekday: firstWeekday) & existing
+        return needsBothDays ? byMonthDay & byWeekDay : byMonthDay | byWeekDay
+    }
 
-        var byMonthDay = monthDays & existing
+    /// The days that the field of the day of month names, in a month of a length that begins on a weekday; bits beyond
+    /// the month's end are meaningless.
+    func daysByMonthDay(length: Int, firstWeekday: Int) -> UInt64 {
+        var days = monthDays
         for special in specialMonthDays {
             switch special {
-            case .last(let before): if before < length { byMonthDay |= 1 << UInt64(length - before) }
-            case .lastWeekday: byMonthDay |= 1 << UInt64(nearestWeekday(to: length, length, firstWeekday, onlyBack: true))
+            case .last(let before): if before < length { days |= 1 << UInt64(length - before) }
+            case .lastWeekday: days |= 1 << UInt64(nearestWeekday(to: length, length, firstWeekday, onlyBack: true))
             case .nearestWeekday(let day):
-                if day <= length { byMonthDay |= 1 << UInt64(nearestWeekday(to: day, length, firstWeekday, onlyBack: false)) }
+                if day <= length { days |= 1 << UInt64(nearestWeekday(to: day, length, firstWeekday, onlyBack: false)) }
             }
         }
+        return days
+    }
 
-        var byWeekDay: UInt64 = 0
-        if weekDays == 0b111_1111 {
-            byWeekDay = existing
-        } else {
-            for weekday in 0..<7 where weekDays & (1 << UInt64(weekday)) != 0 {
-                var day = 1 + (weekday - firstWeekday + 7) % 7
-                while day <= length {
-                    byWeekDay |= 1 << UInt64(day)
-                    day += 7
-                }
-            }
+    /// The days that the field of the day of week names, in a month of a length that begins on a weekday; bits beyond
+    /// the month's end are meaningless.
+    private func daysByWeekDay(length: Int, firstWeekday: Int) -> UInt64 {
+        guard weekDays != CronUnit.weekDay.all else { return .max }
+        // Days 1, 8, 15, 22 and 29, and those of the other weekdays by shifting them.
+        let everySeventh: UInt64 = 1 << 1 | 1 << 8 | 1 << 15 | 1 << 22 | 1 << 29
+        func first(_ weekday: Int) -> Int { 1 + (weekday - firstWeekday + 7) % 7 }
+        var days: UInt64 = 0
+        for weekday in 0..<7 where weekDays & (1 << UInt64(weekday)) != 0 {
+            days |= everySeventh << UInt64(first(weekday) - 1)
         }
         for special in specialWeekDays {
             switch special {
-            case .nth(let number, let weekday):
-                let day = 1 + (weekday - firstWeekday + 7) % 7 + (number - 1) * 7
-                if day <= length { byWeekDay |= 1 << UInt64(day) }
+            case .nth(let number, let weekday): days |= 1 << UInt64(first(weekday) + (number - 1) * 7)
             case .last(let weekday):
-                let firstDay = 1 + (weekday - firstWeekday + 7) % 7
-                byWeekDay |= 1 << UInt64(firstDay + (length - firstDay) / 7 * 7)
+                days |= 1 << UInt64(first(weekday) + (length - first(weekday)) / 7 * 7)
             }
         }
-        let mustBoth = dayRule == .and || monthDayBeginsWithStar || weekDayBeginsWithStar
-        return mustBoth ? byMonthDay & byWeekDay : byMonthDay | byWeekDay
+        return days
     }
 
     private func nearestWeekday(to day: Int, _ length: Int, _ firstWeekday: Int, onlyBack: Bool) -> Int {
@@ -141,81 +151,12 @@ package struct CronExpression: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Decided over the calendar's whole cycle of 400 years, which is a whole number of weeks.
+    /// Decided over the calendar's whole cycle of 400 years: that is a whole number of weeks, so a year in it is one of
+    /// fourteen, by its first weekday and whether it is a leap year, and these 28 years have them all.
     private var canEverFire: Bool {
-        for year in 2000..<2400 {
+        for year in 2000..<2028 {
             for month in 1...12 where days(year: year, month: month) != 0 { return true }
         }
         return false
     }
-
-    /// The first time on the wall, as seconds as if it were UTC, that matches and is not before another; `nil` if there
-    /// is none before the year 10000.
-    func firstMatch(notBefore local: Int64) -> Int64? {
-        let startDay = floorDivide(local, 86400)
-        let time = Int(local - startDay * 86400)
-        var (year, month, day) = Civil.date(days: startDay)
-        var firstTime = firstTime(notBefore: time)
-        if firstTime == nil { day += 1 }
-        while year < 10000 {
-            let found = days(year: year, month: month) & ~(((1 as UInt64) << UInt64(day)) - 1)
-            if found != 0 {
-                let matching = found.trailingZeroBitCount
-                let number = Civil.days(year: year, month: month, day: matching)
-                if number != startDay || firstTime == nil { firstTime = self.firstTime(notBefore: 0) }
-                return firstTime.map { number * 86400 + Int64($0) }
-            }
-            day = 1
-            month += 1
-            if month > 12 { (year, month) = (year + 1, 1) }
-        }
-        return nil
-    }
-
-    /// The first second of a day that matches and is not before another.
-    private func firstTime(notBefore time: Int) -> Int? {
-        guard time < 86400 else { return nil }
-        let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60)
-        func first(_ set: UInt64, from value: Int) -> Int? {
-            guard value < 64 else { return nil }
-            let rest = set & ~(((1 as UInt64) << UInt64(value)) - 1)
-            return rest == 0 ? nil : rest.trailingZeroBitCount
-        }
-        if hours & (1 << UInt64(hour)) != 0 {
-            if minutes & (1 << UInt64(minute)) != 0, let found = first(seconds, from: second) {
-                return hour * 3600 + minute * 60 + found
-            }
-            if let found = first(minutes, from: minute + 1) {
-                return hour * 3600 + found * 60 + seconds.trailingZeroBitCount
-            }
-        }
-        return first(hours, from: hour + 1).map {
-            $0 * 3600 + minutes.trailingZeroBitCount * 60 + seconds.trailingZeroBitCount
-        }
-    }
-}
-
-/// What is wrong with a cron expression, and what would be accepted.
-package struct CronExpressionError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The field that is meant, in words; `nil` when the expression as a whole is.
-    package let field: String?
-    /// The character that it begins at, from 1.
-    package let column: Int
-    /// What is wrong, lower case, no final stop.
-    package let reason: String
-    /// What to write instead, to follow a comma.
-    package let accepted: String
-
-    init(field: String?, column: Int, reason: String, accepted: String) {
-        self.field = field
-        self.column = column
-        self.reason = reason
-        self.accepted = accepted
-    }
-
-    /// Field, column and reason.
-    package var message: String { field.map { "\($0) (column \(column)): \(reason)" } ?? reason }
-
-    /// All in one line.
-    package var description: String { "\(message), \(accepted)" }
 }

@@ -1,64 +1,49 @@
 /// Reads the text of a cron expression.
 struct CronParser {
+    /// An item of a field's list as it was written, for warnings about what was probably meant.
+    struct Item {
+        var text: String
+        var isStar = false
+        var isRange = false
+        var step: Int?
+        /// The first and last value, before the step; a range may wrap around.
+        var first = 0
+        var last = 0
+    }
+
+    /// A field: the values that match.
     struct Field {
         var bits: UInt64 = 0
         var column = 1
-        var beginsWithStar = false
+        var text = "*"
+        var items: [Item] = []
         var specialMonthDays: [CronExpression.MonthDay] = []
         var specialWeekDays: [CronExpression.WeekDay] = []
+
+        var beginsWithStar: Bool { text.hasPrefix("*") }
     }
 
     struct Fields {
         var every: Int64?
         var hasSeconds = false
-        var second = Field(bits: 1)
-        var minute = Field(bits: 1)
-        var hour = Field(bits: 1)
-        var monthDay = Field(bits: (1 << 32) - 2, beginsWithStar: true)
-        var month = Field(bits: (1 << 13) - 2, beginsWithStar: true)
-        var weekDay = Field(bits: (1 << 7) - 1, beginsWithStar: true)
+        var isMacro = false
+        var second = Field(bits: 1, text: "0")
+        var minute = Field(bits: CronUnit.minute.all)
+        var hour = Field(bits: CronUnit.hour.all)
+        var monthDay = Field(bits: CronUnit.monthDay.all)
+        var month = Field(bits: CronUnit.month.all)
+        var weekDay = Field(bits: CronUnit.weekDay.all)
     }
 
-    private enum Unit {
-        case second, minute, hour, monthDay, month, weekDay
+    typealias Word = (text: String, column: Int)
 
-        var title: String {
-            switch self {
-            case .second: "second"
-            case .minute: "minute"
-            case .hour: "hour"
-            case .monthDay: "day of month"
-            case .month: "month"
-            case .weekDay: "day of week"
-            }
-        }
-
-        var range: ClosedRange<Int> {
-            switch self {
-            case .second, .minute: 0...59
-            case .hour: 0...23
-            case .monthDay: 1...31
-            case .month: 1...12
-            case .weekDay: 0...7
-            }
-        }
-
-        /// Names begin at the first value of the range.
-        var names: [String] {
-            switch self {
-            case .month: ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
-            case .weekDay: ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
-            default: []
-            }
-        }
-
-        var firstName: Int { self == .month ? 1 : 0 }
-    }
-
-    private static let macros: [(name: String, fields: String)] = [
+    static let macros: [(name: String, fields: String)] = [
         ("@yearly", "0 0 1 1 *"), ("@annually", "0 0 1 1 *"), ("@monthly", "0 0 1 * *"), ("@weekly", "0 0 * * 0"),
         ("@daily", "0 0 * * *"), ("@midnight", "0 0 * * *"), ("@hourly", "0 * * * *"),
     ]
+
+    /// More than any expression needs, and little enough to be read in no time.
+    private static let longestText = 1000
 
     private let text: String
 
@@ -66,18 +51,16 @@ struct CronParser {
         self.text = text
     }
 
-    mutating func parse() throws(CronExpressionError) -> Fields {
-        let words = split(text)
+    func parse() throws(CronExpressionError) -> Fields {
+        guard text.utf8.count <= Self.longestText else {
+            throw error(nil, 1, "the expression has more than \(Self.longestText) bytes", "write ranges and steps instead of lists")
+        }
+        let words = split()
         guard let first = words.first else {
             throw error(nil, 1, "the expression is empty", "write five fields, such as \"0 2 * * *\"")
         }
-        if first.word.hasPrefix("@") { return try macro(words) }
-        guard words.count == 5 || words.count == 6 else {
-            throw error(
-                nil, 1, "\(words.count) \(words.count == 1 ? "field" : "fields") where five are wanted",
-                "write minute, hour, day of month, month and day of week, such as \"0 2 * * *\"; a sixth one in front is the second"
-            )
-        }
+        if first.text.hasPrefix("@") { return try macro(words) }
+        try expectFields(words)
         var fields = Fields()
         var rest = words[...]
         if words.count == 6, let word = rest.popFirst() {
@@ -93,8 +76,8 @@ struct CronParser {
         return fields
     }
 
-    private func split(_ text: String) -> [(word: String, column: Int)] {
-        var words: [(word: String, column: Int)] = []
+    private func split() -> [Word] {
+        var words: [Word] = []
         var word = ""
         var start = 1
         for (index, character) in text.enumerated() {
@@ -110,154 +93,131 @@ struct CronParser {
         return words
     }
 
-    private mutating func macro(_ words: [(word: String, column: Int)]) throws(CronExpressionError) -> Fields {
-        let name = words[0].word.lowercased()
-        let known = Self.macros.map(\.name).joined(separator: ", ")
-        if name == "@every" {
-            guard words.count == 2, let duration = DurationText.parse(words[1].word), duration >= .seconds(1),
-                duration.wholeMicroseconds % 1_000_000 == 0
-            else {
-                throw error(
-                    nil, words.count > 1 ? words[1].column : 1, "@every wants one duration of whole seconds",
-                    "write it as in \"@every 90m\"")
-            }
-            var fields = Fields()
-            fields.every = duration.wholeMicroseconds / 1_000_000
-            return fields
+    /// Five fields, or six; says what the others may have been meant to be.
+    private func expectFields(_ words: [Word]) throws(CronExpressionError) {
+        // A line of a crontab goes on with a command, one of /etc/crontab with a user before it.
+        if words.count > 5, let command = words[5...].first(where: { !Self.couldBeField($0.text) }) {
+            let five = words[..<5].map(\.text).joined(separator: " ")
+            throw error(
+                nil, words[5].column,
+                "text after the five fields, beginning at column \(words[5].column): \(Self.quoted(command.text))",
+                "write \(Self.quoted(five)) alone; the job's kind says what is run")
         }
+        guard words.count != 5, words.count != 6 else { return }
+        let reason = "\(words.count) \(words.count == 1 ? "field" : "fields") where five are wanted"
+        let order = "minute, hour, day of month, month and day of week; a sixth one in front is the second"
+        let padded = (words.map(\.text) + ["*", "*", "*"]).prefix(5).joined(separator: " ")
+        if (2...4).contains(words.count), (try? CronParser(text: padded).parse()) != nil {
+            throw error(nil, 1, reason, "write \(Self.quoted(padded)): \(order)")
+        }
+        if words.count == 7 {
+            throw error(
+                nil, words[6].column, reason,
+                "write \(Self.quoted(words[..<6].map(\.text).joined(separator: " "))), without a year: \(order)")
+        }
+        throw error(nil, 1, reason, "write \(order), such as \"0 2 * * *\"")
+    }
+
+    /// Whether a word has the characters of a field, as commands and users' names rarely do.
+    private static func couldBeField(_ word: String) -> Bool {
+        guard let first = word.first, first != "/" else { return false }
+        var run = ""
+        for character in word + "," {
+            if character.isASCII, character.isLetter {
+                run.append(character)
+                continue
+            }
+            let name = ascii(run)
+            let isName = CronUnit.allCases.contains { $0.names.contains(name) }
+            guard run.isEmpty || isName || ["L", "W", "LW", "WL"].contains(name) else { return false }
+            guard character.isASCII, character.isNumber || "*,-/#?".contains(character) else { return false }
+            run = ""
+        }
+        return true
+    }
+
+    private func macro(_ words: [Word]) throws(CronExpressionError) -> Fields {
+        let name = words[0].text.lowercased()
+        if name == "@every" { return try every(words) }
         if name == "@reboot" {
             throw error(
                 nil, 1, "@reboot is no time: a daemon that restarts would run the job each time",
                 "write a time of day; a fire that was missed while the host was down is made up for by catch_up = true")
         }
-        guard words.count == 1 else {
-            throw error(nil, words[1].column, "\"\(words[1].word)\" after \(words[0].word)", "write \(words[0].word) alone")
-        }
         guard let fields = Self.macros.first(where: { $0.name == name })?.fields else {
-            throw error(nil, 1, "\"\(words[0].word)\" is not known", "write one of \(known), or @every with a duration")
-        }
-        var parser = CronParser(text: fields)
-        return try parser.parse()
-    }
-
-    private func field(_ word: (word: String, column: Int), _ unit: Unit) throws(CronExpressionError) -> Field {
-        var field = Field(column: word.column, beginsWithStar: word.word.hasPrefix("*"))
-        var column = word.column
-        for item in word.word.split(separator: ",", omittingEmptySubsequences: false) {
-            guard !item.isEmpty else {
-                throw error(unit.title, column, "an empty item in the list \"\(word.word)\"", "remove the comma")
-            }
-            try add(String(item), unit, column, to: &field)
-            column += item.count + 1
-        }
-        if unit == .weekDay, field.bits & 1 << 7 != 0 { field.bits = field.bits & ~(1 << 7) | 1 }
-        return field
-    }
-
-    private func add(
-        _ item: String, _ unit: Unit, _ column: Int, to field: inout Field
-    ) throws(CronExpressionError) {
-        let upper = item.uppercased()
-        if try special(upper, unit, column, &field) { return }
-        let parts = upper.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        var step = 1
-        if parts.count == 2 {
-            let size = unit == .weekDay ? 7 : unit.range.count
-            guard let number = Int(parts[1]), parts[1].allSatisfy({ $0.isASCII && $0.isNumber }), (1...size).contains(number)
-            else {
-                throw error(
-                    unit.title, column, "the step \"\(parts[1])\" is not a number from 1 to \(size)",
-                    "write a step such as */\(unit == .minute ? 15 : 2)")
-            }
-            step = number
-        }
-        let first: Int
-        let last: Int
-        if parts[0] == "*" {
-            (first, last) = (unit.range.lowerBound, unit == .weekDay ? 6 : unit.range.upperBound)
-        } else {
-            let bounds = parts[0].split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            first = try value(bounds[0], unit, column, item)
-            if bounds.count == 2 {
-                last = try value(bounds[1], unit, column + bounds[0].count + 1, item)
-            } else {
-                // A step without a range runs to the end, as Vixie cron has it.
-                last = parts.count == 2 ? (unit == .weekDay ? 6 : unit.range.upperBound) : first
-            }
-        }
-        if first <= last {
-            for value in stride(from: first, through: last, by: step) { field.bits |= 1 << UInt64(value) }
-        } else {
-            // A range over the end wraps around.
-            let size = unit == .weekDay ? 7 : unit.range.count
-            let lowest = unit.range.lowerBound
-            for value in stride(from: first, through: last + size, by: step) {
-                field.bits |= 1 << UInt64((value - lowest) % size + lowest)
-            }
-        }
-    }
-
-    /// `L`, `L-3`, `LW`, `15W` among days of the month; `5L`, `FRI#2` among days of the week.
-    private func special(
-        _ item: String, _ unit: Unit, _ column: Int, _ field: inout Field
-    ) throws(CronExpressionError) -> Bool {
-        if unit == .monthDay {
-            if item == "L" {
-                field.specialMonthDays.append(.last(before: 0))
-            } else if item == "LW" || item == "WL" {
-                field.specialMonthDays.append(.lastWeekday)
-            } else if item.hasPrefix("L-") {
-                guard let days = Int(item.dropFirst(2)), (1...30).contains(days) else {
-                    throw error(unit.title, column, "\"\(item)\" counts back by no number from 1 to 30", "write L-3")
-                }
-                field.specialMonthDays.append(.last(before: days))
-            } else if item.hasSuffix("W") {
-                field.specialMonthDays.append(.nearestWeekday(try value(String(item.dropLast()), unit, column, item)))
-            } else {
-                return false
-            }
-            return true
-        }
-        guard unit == .weekDay else { return false }
-        if item.hasSuffix("L"), item.count > 1 {
-            field.specialWeekDays.append(.last(weekday: try value(String(item.dropLast()), unit, column, item) % 7))
-            return true
-        }
-        if let mark = item.firstIndex(of: "#") {
-            let weekday = try value(String(item[..<mark]), unit, column, item) % 7
-            guard let number = Int(item[item.index(after: mark)...]), (1...5).contains(number) else {
-                throw error(
-                    unit.title, column, "\"\(item)\" names no first to fifth weekday", "write FRI#1 to FRI#5, or 5L for the last")
-            }
-            field.specialWeekDays.append(.nth(number, weekday: weekday))
-            return true
-        }
-        return false
-    }
-
-    private func value(
-        _ text: String, _ unit: Unit, _ column: Int, _ item: String
-    ) throws(CronExpressionError) -> Int {
-        if let index = unit.names.firstIndex(of: text) { return index + unit.firstName }
-        let range = "\(unit.range.lowerBound)-\(unit.range.upperBound)"
-        let names = unit.names.isEmpty ? "" : " or \(unit.names[0])-\(unit.names[unit.names.count - 1])"
-        guard !text.isEmpty else {
-            throw error(unit.title, column, "\"\(item)\" lacks a number", "write numbers in \(range)\(names)")
-        }
-        guard text.utf8.count <= 4, text.allSatisfy({ $0.isASCII && $0.isNumber }), let number = Int(text) else {
-            throw error(unit.title, column, "\"\(text)\" is not understood", "write numbers in \(range)\(names)")
-        }
-        guard unit.range.contains(number) else {
-            let nearest = number > unit.range.upperBound ? unit.range.upperBound : unit.range.lowerBound
-            let wrapped = unit == .minute && number == 60 || unit == .hour && number == 24
+            let known = Self.macros.map(\.name) + ["@every"]
+            let nearest = Self.nearest(to: name, among: known)
+            let all = Self.macros.map(\.name).joined(separator: ", ")
             throw error(
-                unit.title, column, "\(number) is out of range \(range)",
-                wrapped ? "write 0 for the full \(unit.title == "hour" ? "day" : "hour")" : "the nearest is \(nearest)")
+                nil, 1, "\(Self.quoted(words[0].text)) is not known",
+                (nearest.map { "did you mean \($0)? " } ?? "") + "write one of \(all), or @every with a duration")
         }
-        return number
+        guard words.count == 1 else {
+            throw error(
+                nil, words[1].column, "\(Self.quoted(words[1].text)) after \(Self.quoted(words[0].text))",
+                "write \(name) alone, or its fields \"\(fields)\"")
+        }
+        var result = try CronParser(text: fields).parse()
+        result.isMacro = true
+        return result
     }
 
-    private func error(_ field: String?, _ column: Int, _ reason: String, _ accepted: String) -> CronExpressionError {
+    private func every(_ words: [Word]) throws(CronExpressionError) -> Fields {
+        let column = words.count > 1 ? words[1].column : 1
+        guard words.count == 2 else {
+            throw error(nil, column, "@every wants one duration of whole seconds", "write it as in \"@every 90m\"")
+        }
+        guard let duration = DurationText.parse(words[1].text), duration >= .seconds(1),
+            duration.wholeMicroseconds % 1_000_000 == 0
+        else {
+            let isNumber = words[1].text.allSatisfy { $0.isASCII && $0.isNumber } && Int(words[1].text).map { $0 > 0 } == true
+            throw error(
+                nil, column, "@every wants one duration of whole seconds, not \(Self.quoted(words[1].text))",
+                isNumber ? "give its unit: \"@every \(words[1].text)m\"" : "write it as in \"@every 90m\"")
+        }
+        var fields = Fields()
+        fields.every = duration.wholeMicroseconds / 1_000_000
+        return fields
+    }
+
+    func error(_ field: String?, _ column: Int, _ reason: String, _ accepted: String) -> CronExpressionError {
         CronExpressionError(field: field, column: column, reason: reason, accepted: accepted)
+    }
+
+    /// In quotes, short, and without control characters, which could forge lines in a log.
+    static func quoted(_ text: String) -> String {
+        let plain = text.unicodeScalars.map { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: "\u{FFFD}"
+            default: String(scalar)
+            }
+        }
+        return plain.count > 40 ? "\"\(plain.prefix(40).joined())…\"" : "\"\(plain.joined())\""
+    }
+
+    /// Capitals for ASCII letters alone, so that no character becomes two.
+    static func ascii(_ text: some StringProtocol) -> String {
+        String(text.map { $0.isASCII ? Character($0.uppercased()) : $0 })
+    }
+
+    /// The word that differs by one or two letters; `nil` if none does.
+    static func nearest(to word: String, among known: [String]) -> String? {
+        let ranked = known.map { (word: $0, distance: distance(Array(word.utf8), Array($0.utf8))) }
+        return ranked.min { $0.distance < $1.distance }.flatMap { $0.distance <= 2 ? $0.word : nil }
+    }
+
+    private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+        guard abs(left.count - right.count) <= 2 else { return 3 }
+        var row = Array(0...right.count)
+        for (index, byte) in left.enumerated() {
+            var diagonal = row[0]
+            row[0] = index + 1
+            for (column, other) in right.enumerated() {
+                let replaced = diagonal + (byte == other ? 0 : 1)
+                diagonal = row[column + 1]
+                row[column + 1] = min(replaced, row[column] + 1, row[column + 1] + 1)
+            }
+        }
+        return row[right.count]
     }
 }
