@@ -48,7 +48,8 @@ struct ConfigurationBuilder {
     private mutating func zone(named name: String?, _ tree: ConfigurationNode) -> ZoneRules? {
         // A zone of the file that is not one has been reported where it stands.
         do throws(ZoneFiles.Failure) {
-            return try zones.rules(named: name ?? zones.hostZoneName)
+            if let name { return try zones.rules(named: name) }
+            return try zones.hostRules()
         } catch {
             validator.report(
                 ConfigurationProblem(
@@ -243,7 +244,13 @@ struct ConfigurationBuilder {
         guard let text = options.text("schedule"), let node = entries["schedule"] else { return nil }
         do throws(CronExpressionError) {
             let rule = options.text("days").flatMap(CronExpression.DayRule.init) ?? .vixie
-            return ZonedSchedule(expression: try CronExpression(text, days: rule), zone: zone)
+            let expression = try CronExpression(text, days: rule)
+            for warning in expression.warnings {
+                validator.report(
+                    ConfigurationProblem(
+                        node.location, key: "\(key).schedule", warning.message, hint: warning.hint, isWarning: true))
+            }
+            return ZonedSchedule(expression: expression, zone: zone)
         } catch {
             validator.report(
                 ConfigurationProblem(node.location, key: "\(key).schedule", error.message, hint: error.accepted))

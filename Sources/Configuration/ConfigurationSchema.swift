@@ -43,8 +43,8 @@ package enum ConfigurationSchema {
         OptionSpecification("schedule", .schedule, required: true, "When the job is due: a cron expression."),
         OptionSpecification("timezone", .zone, defaultText: "the configuration's zone", "The zone of the schedule."),
         OptionSpecification(
-            "days", .choice(["vixie", "and"]), default: .text("vixie"),
-            "Whether day of month and day of week must both match (and), or as cron has it (vixie)."),
+            "days", .choice(["vixie", "and", "or"]), default: .text("vixie"),
+            "Whether day of month and day of week must both match (and), either is enough (or), or as cron has it (vixie)."),
         OptionSpecification("database", .text, "The database to work on."),
         OptionSpecification("databases", .oneOrMore(.text), "Several databases to work on, or \"*\" for all."),
         OptionSpecification(

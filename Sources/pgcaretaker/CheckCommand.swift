@@ -49,9 +49,7 @@ struct CheckCommand: AsyncParsableCommand {
                 "\(configuration.files.count == 1 ? file.path : "\(configuration.files.count) files"): valid, \(jobs) \(jobs == 1 ? "job" : "jobs")"
             )
             for job in configuration.jobs {
-                Terminal.say(
-                    "  \(job.name): \(job.kind), \"\(job.schedule.expression.text)\" in \(job.schedule.zone.identifier) (\(job.schedule.expression.scheduleClass.rawValue))"
-                )
+                Terminal.say("  \(job.name): \(job.kind), \(job.schedule.summary)")
             }
         }
     }

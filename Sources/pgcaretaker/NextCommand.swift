@@ -16,6 +16,8 @@ struct NextCommand: AsyncParsableCommand {
     @Option(help: "The zone of --schedule; the host's without it.") var timezone: String?
     @Option(help: "Fires strictly after this instant, in RFC 3339; now without it.") var after: String?
     @Option(help: "How many fires.") var count = 5
+    @Flag(help: "Instead of fires, the changes of the zone's offset in the next 24 months, and what becomes of the fires there.")
+    var transitions = false
 
     func validate() throws {
         guard (1...100_000).contains(count) else { throw ValidationError("--count wants a number from 1 to 100000") }
@@ -29,7 +31,10 @@ struct NextCommand: AsyncParsableCommand {
     func run() async throws {
         let start = after.flatMap { Instant(rfc3339: $0) } ?? SystemJobClock().now()
         if let schedule {
-            let fires = try fires(of: try parsed(schedule), after: start)
+            let parsed = try parsed(schedule)
+            for warning in parsed.expression.warnings { Terminal.complain("warning: \(warning.message), \(warning.hint)") }
+            if transitions { return show(ZoneChangesReport(of: [(nil, parsed)], after: start)) }
+            let fires = fires(of: parsed, after: start)
             Terminal.say(json.isOn ? fires.json.text : fires.text)
             return
         }
@@ -41,16 +46,23 @@ struct NextCommand: AsyncParsableCommand {
                     "there is no job \"\(job)\"", hint: nearest.map { "Did you mean \($0)?" } ?? "See pgcaretaker jobs.", status: 64
                 )
             }
-            let fires = try fires(of: found.schedule, after: start)
+            if transitions { return show(ZoneChangesReport(of: [(job, found.schedule)], after: start)) }
+            let fires = fires(of: found.schedule, after: start)
             Terminal.say(json.isOn ? fires.json.text : fires.text)
             return
         }
-        let all = try configuration.jobs.filter(\.isEnabled).map { ($0, try fires(of: $0.schedule, after: start)) }
+        let enabled = configuration.jobs.filter(\.isEnabled)
+        if transitions { return show(ZoneChangesReport(of: enabled.map { ($0.name, $0.schedule) }, after: start)) }
+        let all = enabled.map { ($0, fires(of: $0.schedule, after: start)) }
         if json.isOn {
             Terminal.say(JSONValue.array(all.map { $1.json(job: $0.name) }).text)
         } else {
             for (job, fires) in all { Terminal.say("\(job.name): \(fires.text)") }
         }
+    }
+
+    private func show(_ report: ZoneChangesReport) {
+        Terminal.say(json.isOn ? report.json.text : report.text)
     }
 
     private func parsed(_ text: String) throws -> ZonedSchedule {
@@ -62,7 +74,8 @@ struct NextCommand: AsyncParsableCommand {
             throw Terminal.fail(error.message, hint: error.accepted, status: 64)
         }
         do throws(ZoneFiles.Failure) {
-            return ZonedSchedule(expression: expression, zone: try zones.rules(named: timezone ?? zones.hostZoneName))
+            let zone = if let timezone { try zones.rules(named: timezone) } else { try zones.hostRules() }
+            return ZonedSchedule(expression: expression, zone: zone)
         } catch {
             throw Terminal.fail(error.reason, hint: error.hint, status: 64)
         }
@@ -84,12 +97,12 @@ struct NextCommand: AsyncParsableCommand {
         }
 
         var text: String {
-            "\"\(schedule.expression.text)\" in \(schedule.zone.identifier) (\(schedule.expression.scheduleClass.rawValue))\n"
+            schedule.summary + "\n"
                 + instants.map { "  \($0.rfc3339(in: schedule.zone))\n" }.joined()
         }
     }
 
-    private func fires(of schedule: ZonedSchedule, after start: Instant) throws -> Fires {
+    private func fires(of schedule: ZonedSchedule, after start: Instant) -> Fires {
         var instants: [Instant] = []
         var last = start
         while instants.count < count, let next = schedule.next(after: last) {
@@ -97,5 +110,12 @@ struct NextCommand: AsyncParsableCommand {
             last = next
         }
         return Fires(schedule: schedule, instants: instants)
+    }
+}
+
+extension ZonedSchedule {
+    /// The expression, its zone, its class and its meaning in one line.
+    var summary: String {
+        "\"\(expression.text)\" in \(zone.identifier) (\(expression.scheduleClass.rawValue)): \(expression.words)"
     }
 }
