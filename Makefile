@@ -14,8 +14,10 @@ SYSTEM_TREE ?= $(CURDIR)/.build-system-tree/tree
 ARGS ?=
 
 # The program links libpq, libsystemd and SQLite; zstd and a PostgreSQL server are for "try" and the tests, which start
-# servers of their own. The cluster that Debian's package may start is not touched.
-PACKAGES = binutils git pkg-config libpq-dev libsystemd-dev libsqlite3-dev zstd postgresql postgresql-client
+# servers of their own. The cluster that Debian's package may start is not touched. Schedules and zones are held against
+# what systemd-analyze, croniter and Python make of them.
+PACKAGES = binutils git pkg-config libpq-dev libsystemd-dev libsqlite3-dev zstd postgresql postgresql-client \
+    systemd tzdata python3 python3-croniter
 SYSTEM_PACKAGES = systemd-container debootstrap util-linux ca-certificates
 
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)

@@ -71,7 +71,7 @@ let package = Package(
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .target(
             name: "TestSupport", dependencies: ["Command", "Postgres"], path: "Tests/Support", swiftSettings: strict),
-        tests("ScheduleTests", needs: ["Schedule"]),
+        tests("ScheduleTests", needs: ["Command", "Schedule"]),
         tests("SchedulerTests", needs: ["History", "Schedule", "Scheduler"]),
         tests("HistoryTests", needs: ["History", "Schedule", "TestSupport"]),
         tests("ConfigurationTests", needs: ["Configuration", "Jobs", "Schedule", "TestSupport"]),
