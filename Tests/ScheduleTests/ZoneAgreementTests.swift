@@ -49,7 +49,8 @@ struct ZoneAgreementTests {
             for _ in 0..<50 { instants.append(Int64.random(in: range, using: &generator)) }
             probes[name] = instants
             input.append(
-                "\(name)\t\(first.secondsSinceEpoch)\t\(last.secondsSinceEpoch)\t\(instants.map(String.init).joined(separator: ","))")
+                "\(name)\t\(first.secondsSinceEpoch)\t\(last.secondsSinceEpoch)\t\(instants.map(String.init).joined(separator: ","))"
+            )
         }
         #expect(input.count > 300)
         // Half to each of two interpreters.
