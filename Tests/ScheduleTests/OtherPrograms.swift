@@ -22,14 +22,20 @@ enum OtherPrograms {
                 executable: "/usr/bin/systemd-analyze",
                 arguments: ["calendar", "--base-time=\(base)", "--iterations=\(iterations)", "--"] + expressions,
                 environment: ["LC_ALL": "C.UTF-8", "TZ": zone]),
-            input: [])
+            input: [], excused: ["Infinite loop in calendar calculation", "Resource deadlock avoided"])
     }
 
-    private static func lines(_ program: Program, input: [String]) async throws -> [String] {
+    /// - Parameter excuses: what each line on standard error of a program that fails must have one of.
+    private static func lines(_ program: Program, input: [String], excused excuses: [String] = []) async throws -> [String] {
         let text = input.map { $0 + "\n" }.joined()
         let result = try await Pipeline([program], deadline: .seconds(120)).run(
             input: .bytes(Array(text.utf8)), output: .collect(limit: 100_000_000))
-        try #require(result.firstFailure == nil, "\(result.firstFailure?.standardErrorTail ?? "")")
+        if let failure = result.firstFailure {
+            let complaints = failure.standardErrorTail.split(separator: "\n")
+            let isExcused =
+                !complaints.isEmpty && complaints.allSatisfy { line in excuses.contains { line.contains($0) } }
+            try #require(isExcused, "\(failure)")
+        }
         return String(decoding: result.output, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 }
