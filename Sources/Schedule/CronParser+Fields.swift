@@ -146,7 +146,9 @@ extension CronParser {
         if let index = unit.names.firstIndex(of: name) { return index + unit.range.lowerBound }
         guard !text.isEmpty else {
             let start = item.split(separator: "/").first.map { $0.split(separator: "-").first.map(String.init) ?? "" } ?? ""
-            let isOpen = item.split(separator: "/").first?.hasSuffix("-") == true && !start.isEmpty
+            let isOpen =
+                item.split(separator: "/").first?.hasSuffix("-") == true && !start.isEmpty
+                && start.allSatisfy { $0.isASCII && ($0.isNumber || $0.isLetter) }
             throw error(
                 unit.title, column, "\(Self.quoted(item)) lacks a number",
                 isOpen ? "write \(start)-\(unit.range.upperBound) or \(start)" : "write \(unit.expectation)")

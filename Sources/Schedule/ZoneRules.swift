@@ -89,7 +89,7 @@ package struct ZoneRules: Hashable, Sendable {
             }
         guard isPlain else { throw .badIdentifier("\(CronParser.quoted(identifier)) is not the name of a time zone") }
         guard parts[0] != "right" else {
-            throw .badIdentifier("\"\(identifier)\" counts leap seconds, which schedules do not; leave out \"right/\"")
+            throw .badIdentifier("\"\(identifier)\" counts time in another way, with leap seconds; leave out \"right/\"")
         }
         guard parts[0] != "posix" else {
             throw .badIdentifier("\"\(identifier)\" is a zone by its second name; leave out \"posix/\"")
