@@ -72,4 +72,20 @@ struct ZoneAgreementTests {
         }
         #expect(compared > 50_000)
     }
+
+    @Test("every stretch begins where the one before ends, in the table and by the rule")
+    func stretches() throws {
+        var generator = SeededGenerator(state: 8)
+        let since = try #require(Instant(rfc3339: Self.first)).secondsSinceEpoch
+        for name in HostZones.distinct {
+            let rules = try zone(name)
+            for _ in 0..<20 {
+                let second = Int64.random(in: since...5_000_000_000, using: &generator)
+                let stretch = rules.segment(at: second)
+                #expect(stretch.start <= second && second < stretch.end)
+                if stretch.start != .min { #expect(rules.segment(at: stretch.start - 1).end == stretch.start, "\(name) \(second)") }
+                if stretch.end != .max { #expect(rules.segment(at: stretch.end).start == stretch.end, "\(name) \(second)") }
+            }
+        }
+    }
 }
