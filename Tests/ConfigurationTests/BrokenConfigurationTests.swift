@@ -61,7 +61,8 @@ struct BrokenConfigurationTests {
         BrokenFile(job("kind = \"table-sizes\"\nschedule = \"0 0 30 2 *\"\n"), 5, "jobs.a.schedule", "can never fire"),
         BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@reboot\"\n"), 5, "jobs.a.schedule", "@reboot is no time"),
         BrokenFile(job("kind = \"table-sizes\"\nschedule = 5\n"), 5, "jobs.a.schedule", "an integer where a cron expression"),
-        BrokenFile(job("kind = \"table-sizes\"\nschedule = \"@daily\"\ndays = \"either\"\n"), 6, "jobs.a.days", "\"either\" is not known"),
+        BrokenFile(
+            job("kind = \"table-sizes\"\nschedule = \"@daily\"\ndays = \"either\"\n"), 6, "jobs.a.days", "\"either\" is not known"),
         BrokenFile(
             job("kind = \"table-sizes\"\nschedule = \"@daily\"\nenabled = \"yes\"\n"), 6, "jobs.a.enabled",
             "a string where true or false"),

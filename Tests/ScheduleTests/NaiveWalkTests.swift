@@ -61,33 +61,51 @@ struct NaiveWalkTests {
         let since = try #require(Instant(rfc3339: "1973-01-01T00:00:00Z"))
         let changes = zone.changes(after: since, through: Instant(secondsSinceEpoch: 4_102_444_800))
         var fires = 0
-        for _ in 0..<40 {
-            let random = RandomExpression(using: &generator, rareDays: 2)
-            guard let expression = try? CronExpression(random.text, days: random.rule) else { continue }
-            let schedule = ZonedSchedule(expression: expression, zone: zone)
-            let start = Self.instant(in: zone, changes: changes, using: &generator)
-            let end = start + (random.seconds == nil ? 48 * 3600 : 4 * 3600)
-            let expected = NaiveWalk(expression: random, zone: zone).fires(after: start, through: end)
-            var found: [Int64] = []
-            var last = Instant(secondsSinceEpoch: start)
-            while let next = schedule.next(after: last), next.secondsSinceEpoch <= end {
-                #expect(next > last)
-                found.append(next.secondsSinceEpoch)
-                last = next
-            }
-            let name = Comment(rawValue: "\"\(random.text)\" (\(random.rule)) in \(name) after \(start)")
-            try #require(found == expected, name)
-            fires += found.count
-            // From anywhere in between, the next, the latest and their number are those of the walk.
-            let from = Instant(secondsSinceEpoch: Int64.random(in: start...end, using: &generator))
-            let to = Instant(secondsSinceEpoch: Int64.random(in: start...end, using: &generator))
-            let between = expected.filter { $0 > from.secondsSinceEpoch && $0 <= to.secondsSinceEpoch }
-            #expect(schedule.latest(after: from, through: to)?.secondsSinceEpoch == between.last, name)
-            #expect(schedule.count(after: from, through: to, limit: .max) == between.count, name)
-            let after = expected.first { $0 > from.secondsSinceEpoch }
-            if let after { #expect(schedule.next(after: from)?.secondsSinceEpoch == after, name) }
-        }
+        for _ in 0..<40 { fires += try compare(zone, changes, hours: 48, using: &generator) }
         #expect(fires > 100)
+    }
+
+    @Test("are the same in every zone of the host", .timeLimit(.minutes(2)))
+    func allZones() throws {
+        var generator = SeededGenerator(state: 1)
+        let since = try #require(Instant(rfc3339: "1973-01-01T00:00:00Z"))
+        var fires = 0
+        for name in HostZones.distinct {
+            let zone = try zone(name)
+            let changes = zone.changes(after: since, through: Instant(secondsSinceEpoch: 4_102_444_800))
+            for _ in 0..<2 { fires += try compare(zone, changes, hours: 36, using: &generator) }
+        }
+        #expect(fires > 5000)
+    }
+
+    /// Compares a random expression's fires in a random span, and how many there were.
+    private func compare(
+        _ zone: ZoneRules, _ changes: [ZoneChange], hours: Int64, using generator: inout SeededGenerator
+    ) throws -> Int {
+        let random = RandomExpression(using: &generator, rareDays: 2)
+        guard let expression = try? CronExpression(random.text, days: random.rule) else { return 0 }
+        let schedule = ZonedSchedule(expression: expression, zone: zone)
+        let start = Self.instant(in: zone, changes: changes, using: &generator)
+        let end = start + (random.seconds == nil ? hours * 3600 : 2 * 3600)
+        let expected = NaiveWalk(expression: random, zone: zone).fires(after: start, through: end)
+        var found: [Int64] = []
+        var last = Instant(secondsSinceEpoch: start)
+        while let next = schedule.next(after: last), next.secondsSinceEpoch <= end {
+            #expect(next > last)
+            found.append(next.secondsSinceEpoch)
+            last = next
+        }
+        let name = Comment(rawValue: "\"\(random.text)\" (\(random.rule)) in \(zone.identifier) after \(start)")
+        try #require(found == expected, name)
+        // From anywhere in between, the next, the latest and their number are those of the walk.
+        let from = Instant(secondsSinceEpoch: Int64.random(in: start...end, using: &generator))
+        let to = Instant(secondsSinceEpoch: Int64.random(in: start...end, using: &generator))
+        let between = expected.filter { $0 > from.secondsSinceEpoch && $0 <= to.secondsSinceEpoch }
+        #expect(schedule.latest(after: from, through: to)?.secondsSinceEpoch == between.last, name)
+        #expect(schedule.count(after: from, through: to, limit: .max) == between.count, name)
+        let after = expected.first { $0 > from.secondsSinceEpoch }
+        if let after { #expect(schedule.next(after: from)?.secondsSinceEpoch == after, name) }
+        return found.count
     }
 
     @Test("are on the same days for six years, whatever the day fields say")

@@ -83,6 +83,7 @@ struct ZoneAgreementTests {
                 let second = Int64.random(in: since...5_000_000_000, using: &generator)
                 let stretch = rules.segment(at: second)
                 #expect(stretch.start <= second && second < stretch.end)
+                if stretch.start != .min { #expect(rules.segment(at: stretch.start) == stretch, "\(name) \(second)") }
                 if stretch.start != .min { #expect(rules.segment(at: stretch.start - 1).end == stretch.start, "\(name) \(second)") }
                 if stretch.end != .max { #expect(rules.segment(at: stretch.end).start == stretch.end, "\(name) \(second)") }
             }
