@@ -66,6 +66,17 @@ package struct JobError: Error, Sendable {
             measures: self.measures + measures, details: details)
     }
 
+    /// The same failure without the lines that may quote a row.
+    package var withoutDetails: JobError {
+        JobError(code, message, hint: hint, sqlState: sqlState, isWorthRetrying: isWorthRetrying, measures: measures)
+    }
+
+    /// Whether what the configuration names does not fit the database, so that `check` tells it as a finding.
+    var isOfConfiguration: Bool {
+        code == .relationMissing || code == .columnUnfit || code == .permissionDenied
+            || sqlState == SQLState.invalidParameterValue.rawValue
+    }
+
     /// A run that was told to end.
     package static let cancelled = JobError(.cancelled, "cancelled")
 }

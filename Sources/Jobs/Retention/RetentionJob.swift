@@ -82,37 +82,38 @@ package struct RetentionJob: Job {
         let connection = try await context.connect(lockTimeout: lockTimeout)
         let result: Result<[Finding], JobError>
         do throws(JobError) {
-            result = .success(try await findings(on: connection))
+            result = .success(try await findings(on: connection, zone: context.database.timestamps))
         } catch {
-            result =
-                error.code == .relationMissing || error.code == .columnUnfit
-                ? .success([.error(error.message, hint: error.hint)]) : .failure(error)
+            result = error.isOfConfiguration ? .success([.error(error.message, hint: error.hint)]) : .failure(error)
         }
         await connection.close()
         return try result.get()
     }
 
-    private func findings(on connection: PostgresConnection) async throws(JobError) -> [Finding] {
+    private func findings(on connection: PostgresConnection, zone: String) async throws(JobError) -> [Finding] {
         let found = try await ConfiguredTable.find(table, on: connection)
-        _ = try TimeColumnType.of(try await found.column(column, on: connection).type, column: column)
+        let type = try TimeColumnType.of(try await found.column(column, on: connection).type, column: column)
+        // The server knows other zones than this host may.
+        _ = try await RetentionQueries.cutoff(type, keep: keep, zone: zone, on: connection)
         var findings: [Finding] = []
-        let rights = try await asking("looking at privileges") { () throws(PostgresError) in
-            try await connection.query(
-                """
-                SELECT p FROM unnest(ARRAY['SELECT', 'DELETE']) p WHERE NOT has_table_privilege($1::bigint::oid, p)
-                """, [.text(String(found.oid))])
-        }
-        for row in rights {
-            guard let right = row[0] else { continue }
-            findings.append(
-                .error(
-                    "the role \(connection.user) lacks \(right) on \(table.description)",
-                    hint: "GRANT \(right) ON \(found.sql) TO \(quoteIdentifier(connection.user));"))
-        }
-        if found.hidesRows {
+        let leaves = try await RetentionQueries.leaves(of: found, on: connection)
+        if found.hidesRows || leaves.contains(where: \.hidesRows) {
             findings.append(.error("row-level security may hide rows of \(table.description)", hint: "Give the role BYPASSRLS."))
         }
-        for leaf in try await RetentionQueries.leaves(of: found, on: connection) {
+        for leaf in leaves {
+            // Rows go out of each partition by their place in it, so what is granted on the whole does not do.
+            let lacking = try await asking("looking at privileges") { () throws(PostgresError) in
+                try await connection.query(
+                    "SELECT string_agg(p, ', ') FROM unnest(ARRAY['SELECT', 'DELETE']) p WHERE NOT has_table_privilege($1::bigint::oid, p)",
+                    [.text(String(leaf.oid))]
+                ).scalar
+            }
+            if let lacking {
+                findings.append(
+                    .error(
+                        "the role \(connection.user) lacks \(lacking) on \(leaf.description)",
+                        hint: "GRANT \(lacking) ON \(leaf.sql) TO \(quoteIdentifier(connection.user));"))
+            }
             if try await RetentionQueries.index(of: leaf, column: column, on: connection) == nil {
                 findings.append(
                     .warning(

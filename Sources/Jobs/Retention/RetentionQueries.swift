@@ -5,10 +5,13 @@ struct RetentionLeaf: Sendable, Hashable {
     let oid: Int64
     let schema: String
     let name: String
-    let pages: Int64
+    /// The server's estimate of how many rows it has.
     let rows: Double
+    /// Whether row-level security may hide rows from the role.
+    let hidesRows: Bool
 
     var sql: String { "\(quoteIdentifier(schema)).\(quoteIdentifier(name))" }
+    var description: String { QualifiedName(schema: schema, name: name).description }
 }
 
 /// The statements of retention.
@@ -22,8 +25,7 @@ enum RetentionQueries {
                     SELECT $1::bigint::oid AS oid
                     UNION SELECT i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.oid)
                 SELECT c.oid::bigint AS oid, n.nspname, c.relname, c.relkind::text AS kind,
-                    CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) / current_setting('block_size')::int ELSE 0 END AS pages,
-                    greatest(c.reltuples, 0)::float8 AS rows
+                    greatest(c.reltuples, 0)::float8 AS rows, row_security_active(c.oid)::text AS hides
                 FROM family f JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
                 WHERE c.relkind IN ('r', 'f') ORDER BY n.nspname, c.relname
                 """, [.text(String(table.oid))])
@@ -37,7 +39,8 @@ enum RetentionQueries {
             }
             leaves.append(
                 RetentionLeaf(
-                    oid: oid, schema: schema, name: name, pages: row.int64("pages") ?? 0, rows: row.double("rows") ?? 0))
+                    oid: oid, schema: schema, name: name, rows: row.double("rows") ?? 0,
+                    hidesRows: row.string("hides") == "true"))
         }
         return leaves
     }
@@ -58,43 +61,85 @@ enum RetentionQueries {
     }
 
     /// The instant before which rows go, as the server's clock has it, in the column's own terms.
+    ///
+    /// The age is subtracted before the clock on the wall comes in, because that clock jumps twice a year where there is daylight
+    /// saving, and a row would go an hour too early.
     static func cutoff(_ type: TimeColumnType) -> String {
-        switch type {
-        case .timestamp: "SELECT ((now() AT TIME ZONE $1) - make_interval(secs => $2::float8))::timestamp::text"
-        case .timestamptz: "SELECT (now() - make_interval(secs => $2::float8))::text WHERE $1::text IS NOT NULL"
+        let moment = "(now() - make_interval(secs => $2::float8))"
+        return switch type {
+        case .timestamp: "SELECT (\(moment) AT TIME ZONE $1)::timestamp::text"
+        case .timestamptz: "SELECT \(moment)::text WHERE $1::text IS NOT NULL"
         // A day is older only once all of it is.
-        case .date: "SELECT ((now() AT TIME ZONE $1) - make_interval(secs => $2::float8))::date::text"
+        case .date: "SELECT (\(moment) AT TIME ZONE $1)::date::text"
         }
     }
+
+    /// Asks for the cut-off.
+    static func cutoff(
+        _ type: TimeColumnType, keep: Duration, zone: String, on connection: PostgresConnection
+    ) async throws(JobError) -> String {
+        let seconds = Double(keep.components.seconds) + Double(keep.components.attoseconds) / 1e18
+        let text = try await asking("computing the cut-off") { () throws(PostgresError) in
+            try await connection.query(cutoff(type), [.text(zone), .text(String(seconds))]).scalar
+        }
+        guard let text else { throw JobError(.statementFailed, "the server computes no cut-off") }
+        return text
+    }
+
+    /// With the statistics of an hour ago the planner may think that reading everything is cheaper.
+    static let walkSettings = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off"
 
     /// One batch along the index, from where the last one ended: what lies before has been deleted and left dead entries
     /// that a search from the edge would wade through each time.
     ///
-    /// The limit stands outside again, so that a row that somebody moves to a later time meanwhile stays.
-    static func batch(_ leaf: RetentionLeaf, column: String, type: TimeColumnType) -> String {
-        let column = quoteIdentifier(column)
+    /// It tells how many rows were found and where the last of them lay, not only how many were deleted: rows that somebody
+    /// changes or deletes meanwhile must not look like the end.
+    /// - Parameter isBehind: whether rows of exactly the first moment are passed over.
+    static func batch(_ leaf: RetentionLeaf, column: String, type: TimeColumnType, isBehind: Bool) -> String {
+        let name = quoteIdentifier(column)
         let kind = type.rawValue
         return """
-            WITH gone AS (
-                DELETE FROM ONLY \(leaf.sql)
-                WHERE ctid = ANY (ARRAY(
-                        SELECT ctid FROM ONLY \(leaf.sql)
-                        WHERE \(column) >= $1::\(kind) AND \(column) > '-infinity' AND \(column) < $2::\(kind)
-                        ORDER BY \(column) LIMIT $3::bigint))
-                    AND \(column) > '-infinity' AND \(column) < $2::\(kind)
-                RETURNING \(column) AS moment)
-            SELECT count(*) AS rows, max(moment)::text AS last FROM gone
+            WITH seen AS MATERIALIZED (
+                SELECT ctid AS place, \(name) AS moment FROM ONLY \(leaf.sql)
+                WHERE \(name) \(isBehind ? ">" : ">=") $1::\(kind) AND \(name) > '-infinity' AND \(name) < $2::\(kind)
+                ORDER BY \(name) LIMIT $3::bigint),
+            \(gone(leaf, limit: old(column, "$2::\(kind)")))
+            SELECT (SELECT count(*) FROM seen) AS seen, (SELECT count(*) FROM gone) AS deleted,
+                (SELECT max(moment)::text FROM seen) AS last
             """
     }
 
-    /// One batch of pages, where no index helps: each page is read once.
+    /// One batch out of a range of pages, where no index helps: each page is read once.
     static func pages(_ leaf: RetentionLeaf, column: String, type: TimeColumnType) -> String {
-        let column = quoteIdentifier(column)
+        let limit = old(column, "$3::\(type.rawValue)")
         return """
-            DELETE FROM ONLY \(leaf.sql) WHERE ctid >= $1::tid AND ctid < $2::tid
-                AND \(column) > '-infinity' AND \(column) < $3::\(type.rawValue)
+            WITH seen AS MATERIALIZED (
+                SELECT ctid AS place FROM ONLY \(leaf.sql)
+                WHERE ctid > $1::tid AND ctid < $2::tid AND \(limit) LIMIT $4::bigint),
+            \(gone(leaf, limit: limit))
+            SELECT (SELECT count(*) FROM seen) AS seen, (SELECT count(*) FROM gone) AS deleted,
+                (SELECT max(place)::text FROM seen) AS last
             """
     }
+
+    /// The deleting half. The limit stands here again, so that a row that somebody moves to a later time meanwhile stays.
+    private static func gone(_ leaf: RetentionLeaf, limit: String) -> String {
+        """
+        gone AS (
+            DELETE FROM ONLY \(leaf.sql) WHERE ctid = ANY (ARRAY(SELECT place FROM seen)) AND \(limit)
+            RETURNING 1)
+        """
+    }
+
+    /// Whether a row is old, in a form that the planner cannot look through: with statistics from before there were old rows it
+    /// would expect none, search the index from its left edge and compare every row that it finds with every place.
+    private static func old(_ column: String, _ limit: String) -> String {
+        let column = quoteIdentifier(column)
+        return "CASE WHEN \(column) > '-infinity' AND \(column) < \(limit) THEN true ELSE false END"
+    }
+
+    /// How many pages a table has.
+    static let pageCount = "SELECT pg_relation_size($1::bigint::oid) / current_setting('block_size')::int"
 
     /// What would go: how many rows, from when, to when.
     static func preview(_ leaf: RetentionLeaf, column: String, type: TimeColumnType) -> String {

@@ -3,9 +3,6 @@ import Schedule
 
 /// One run of a retention job over one connection.
 struct RetentionRun {
-    /// How often a batch is tried when somebody else holds what it needs.
-    static let attempts = 5
-
     let job: RetentionJob
     let context: JobContext
     let connection: PostgresConnection
@@ -18,7 +15,7 @@ struct RetentionRun {
         let table = try await ConfiguredTable.find(job.table, on: connection)
         let type = try TimeColumnType.of(try await table.column(job.column, on: connection).type, column: job.column)
         try await compareClocks()
-        let cutoff = try await cutoff(type)
+        let cutoff = try await RetentionQueries.cutoff(type, keep: job.keep, zone: context.database.timestamps, on: connection)
         let leaves = try await RetentionQueries.leaves(of: table, on: connection)
         if context.isDryRun { return try await preview(leaves, type, cutoff) }
 
@@ -34,24 +31,71 @@ struct RetentionRun {
         } catch {
             throw error.with(measures: tally.measures)
         }
+        let (left, warnings) = try await leftovers(leaves, type, cutoff, tally)
         let name = job.table.description
-        guard tally.rows > 0 else {
-            return JobSummary("nothing in \(name) is older than \(cutoff)", measures: tally.measures)
+        guard tally.deleted > 0 else {
+            return JobSummary(
+                left == 0 ? "nothing in \(name) is older than \(cutoff)" : "deleted nothing of \(name) older than \(cutoff)",
+                measures: tally.measures, warnings: warnings)
         }
         return JobSummary(
-            "deleted \(HumanText.count(tally.rows, "row")) of \(name) older than \(cutoff) in \(HumanText.count(tally.batches, "batch", "batches"))",
-            measures: tally.measures)
+            "deleted \(HumanText.count(tally.deleted, "row")) of \(name) older than \(cutoff) in \(HumanText.count(tally.batches, "batch", "batches"))",
+            measures: tally.measures, warnings: warnings)
     }
 
     private struct Tally {
-        var rows: Int64 = 0
+        var seen: Int64 = 0
+        var deleted: Int64 = 0
         var batches: Int64 = 0
 
-        var measures: [Measure] { [Measure("rows_deleted", rows), Measure("batches", batches)] }
+        var measures: [Measure] { [Measure("rows_deleted", deleted), Measure("batches", batches)] }
 
-        mutating func add(_ count: Int64) {
-            rows += count
-            batches += 1
+        mutating func add(_ batch: Batch) {
+            seen += batch.seen
+            deleted += batch.deleted
+            if batch.seen > 0 { batches += 1 }
+        }
+    }
+
+    /// What one batch came to.
+    private struct Batch: Sendable {
+        /// How many rows were found, and tried to delete.
+        let seen: Int64
+        /// How many of them are gone by this batch.
+        let deleted: Int64
+        /// Where the last one lay: its moment, or its place.
+        let last: String?
+
+        init(_ rows: Rows) {
+            seen = rows.first?.int64("seen") ?? 0
+            deleted = rows.first?.int64("deleted") ?? 0
+            last = rows.first?.string("last")
+        }
+    }
+
+    /// Counts what is old and still there, if a batch could not delete all that it found: that would otherwise never be told.
+    private func leftovers(
+        _ leaves: [RetentionLeaf], _ type: TimeColumnType, _ cutoff: String, _ tally: Tally
+    ) async throws(JobError) -> (count: Int64, warnings: [String]) {
+        guard tally.deleted < tally.seen else { return (0, []) }
+        var left: Int64 = 0
+        do throws(JobError) {
+            for leaf in leaves { left += try await count(leaf, type, cutoff)?.int64("rows") ?? 0 }
+        } catch {
+            throw error.with(measures: tally.measures)
+        }
+        guard left > 0 else { return (0, []) }
+        return (
+            left,
+            [
+                "\(HumanText.count(left, "row")) of \(job.table.description) older than \(cutoff) could not be deleted, because somebody changed them meanwhile or a trigger keeps them"
+            ]
+        )
+    }
+
+    private func count(_ leaf: RetentionLeaf, _ type: TimeColumnType, _ cutoff: String) async throws(JobError) -> Row? {
+        try await asking("counting the rows of \(leaf.name)") { () throws(PostgresError) in
+            try await connection.query(RetentionQueries.preview(leaf, column: job.column, type: type), [.text(cutoff)]).first
         }
     }
 
@@ -74,17 +118,6 @@ struct RetentionRun {
         }
     }
 
-    private func cutoff(_ type: TimeColumnType) async throws(JobError) -> String {
-        let seconds = Double(job.keep.components.seconds) + Double(job.keep.components.attoseconds) / 1e18
-        let text = try await asking("computing the cut-off") { () throws(PostgresError) in
-            try await connection.query(
-                RetentionQueries.cutoff(type), [.text(context.database.timestamps), .text(String(seconds))]
-            ).scalar
-        }
-        guard let text else { throw JobError(.statementFailed, "the server computes no cut-off") }
-        return text
-    }
-
     private func preview(_ leaves: [RetentionLeaf], _ type: TimeColumnType, _ cutoff: String) async throws(JobError) -> JobSummary {
         var rows: Int64 = 0
         var first: String?
@@ -93,11 +126,7 @@ struct RetentionRun {
         for leaf in leaves {
             let index = try await RetentionQueries.index(of: leaf, column: job.column, on: connection)
             ways.append(index.map { "by the index \($0)" } ?? "by reading all of \(leaf.name), which has no index on \(job.column)")
-            let found = try await asking("counting the rows of \(leaf.name)") { () throws(PostgresError) in
-                try await connection.query(
-                    RetentionQueries.preview(leaf, column: job.column, type: type), [.text(cutoff)])
-            }
-            guard let row = found.first else { continue }
+            guard let row = try await count(leaf, type, cutoff) else { continue }
             rows += row.int64("rows") ?? 0
             if let moment = row.string("first") { first = min(first ?? moment, moment) }
             if let moment = row.string("last") { last = max(last ?? moment, moment) }
@@ -113,24 +142,26 @@ struct RetentionRun {
         _ leaf: RetentionLeaf, _ type: TimeColumnType, _ cutoff: String, _ tally: inout Tally
     ) async throws(JobError) {
         try await asking("preparing the session") { () throws(PostgresError) in
-            // With the statistics of an hour ago the planner may think that reading everything is cheaper.
-            _ = try await connection.simple("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off")
+            _ = try await connection.simple(RetentionQueries.walkSettings)
         }
-        let total = try await estimate(leaf, type, cutoff)
-        let statement = RetentionQueries.batch(leaf, column: job.column, type: type)
-        var from = "-infinity"
+        let before = tally.deleted
+        let total = try await estimate(leaf, type, cutoff).map { before + $0 }
+        var position = "-infinity"
+        var isBehind = false
         while true {
-            let position = from
-            let rows = try await batch(leaf) { () throws(PostgresError) in
-                try await connection.query(
-                    statement, [.text(position), .text(cutoff), .text(String(job.batchRows))])
-            }
-            guard let row = rows.first, let count = row.int64("rows"), count > 0, let last = row.string("last") else { return }
-            tally.add(count)
-            from = last
-            context.progress.report(Progress(phase: "deleting", completed: tally.rows, total: total, unit: .rows))
+            let statement = RetentionQueries.batch(leaf, column: job.column, type: type, isBehind: isBehind)
+            let from = position
+            let batch = Batch(
+                try await insisting("deleting from \(leaf.name)", context.clock) { () throws(PostgresError) in
+                    try await connection.query(statement, [.text(from), .text(cutoff), .text(String(job.batchRows))])
+                })
+            tally.add(batch)
+            report(tally, total)
             // Fewer than asked for were the last ones.
-            guard count >= job.batchRows else { return }
+            guard batch.seen >= Int64(job.batchRows), let last = batch.last else { return }
+            // A whole batch of one moment that a trigger keeps would be met again for ever.
+            isBehind = batch.deleted == 0 && last == position
+            position = last
             try await pauseIfAsked()
         }
     }
@@ -138,25 +169,44 @@ struct RetentionRun {
     private func walkPages(
         _ leaf: RetentionLeaf, _ type: TimeColumnType, _ cutoff: String, _ tally: inout Tally
     ) async throws(JobError) {
-        let perPage = leaf.pages > 0 && leaf.rows > 0 ? max(1, leaf.rows / Double(leaf.pages)) : 50
+        let action = "deleting from \(leaf.name)"
+        let size = try await insisting(action, context.clock) { () throws(PostgresError) in
+            try await connection.query(RetentionQueries.pageCount, [.text(String(leaf.oid))]).scalar
+        }
+        let pages = size.flatMap { Int64($0) } ?? 0
+        // How many rows a page has is a guess, and only decides how much a statement reads; the limit decides what it deletes.
+        let perPage = pages > 0 && leaf.rows > 0 ? max(1, leaf.rows / Double(pages)) : 50
         let step = max(1, Int64(Double(job.batchRows) / perPage))
         let statement = RetentionQueries.pages(leaf, column: job.column, type: type)
         var page: Int64 = 0
-        while page < leaf.pages {
-            let first = "(\(page),0)"
-            let end = "(\(page + step),0)"
-            let count = try await batch(leaf) { () throws(PostgresError) in
-                try await connection.execute(statement, [.text(first), .text(end), .text(cutoff)])
+        var position = "(0,0)"
+        while page < pages {
+            let (from, end) = (position, "(\(min(page + step, pages)),0)")
+            let batch = Batch(
+                try await insisting(action, context.clock) { () throws(PostgresError) in
+                    try await connection.query(
+                        statement, [.text(from), .text(end), .text(cutoff), .text(String(job.batchRows))])
+                })
+            tally.add(batch)
+            report(tally, nil)
+            if batch.seen >= Int64(job.batchRows), let last = batch.last {
+                position = last
+            } else {
+                page += step
+                position = "(\(page),0)"
             }
-            if count > 0 { tally.add(Int64(count)) }
-            page += step
-            context.progress.report(Progress(phase: "deleting", completed: tally.rows, total: nil, unit: .rows))
-            try await pauseIfAsked()
+            if batch.seen > 0 { try await pauseIfAsked() } else if Task.isCancelled { throw .cancelled }
         }
     }
 
+    private func report(_ tally: Tally, _ total: Int64?) {
+        context.progress.report(
+            Progress(
+                phase: "deleting", completed: tally.deleted, total: total.map { max($0, tally.deleted) }, unit: .rows))
+    }
+
     private func estimate(_ leaf: RetentionLeaf, _ type: TimeColumnType, _ cutoff: String) async throws(JobError) -> Int64? {
-        let plan = try await asking("estimating the work") { () throws(PostgresError) in
+        let plan = try await insisting("estimating the work", context.clock) { () throws(PostgresError) in
             try await connection.query(
                 "EXPLAIN SELECT 1 FROM ONLY \(leaf.sql) WHERE \(quoteIdentifier(job.column)) < \(quoteLiteral(cutoff))::\(type.rawValue)"
             ).scalar
@@ -169,26 +219,5 @@ struct RetentionRun {
         guard !Task.isCancelled else { throw .cancelled }
         guard let pause = job.pause else { return }
         do { try await context.clock.sleep(for: pause) } catch { throw .cancelled }
-    }
-
-    /// One batch, tried again when somebody else was in the way. Each is a transaction of its own: what is gone is gone.
-    private func batch<Value: Sendable>(
-        _ leaf: RetentionLeaf, _ body: () async throws(PostgresError) -> Value
-    ) async throws(JobError) -> Value {
-        var wait = Duration.milliseconds(100)
-        var attempt = 1
-        while true {
-            do throws(PostgresError) {
-                return try await body()
-            } catch {
-                let isPassing =
-                    error.sqlState == .lockNotAvailable || error.sqlState == .deadlockDetected
-                    || error.sqlState == .serializationFailure
-                guard isPassing, attempt < Self.attempts else { throw JobError(error, while: "deleting from \(leaf.name)") }
-            }
-            attempt += 1
-            do { try await context.clock.sleep(for: wait) } catch { throw .cancelled }
-            wait = wait * 2
-        }
     }
 }
