@@ -56,7 +56,8 @@ package struct TokenPurgeJob: Job {
         do throws(JobError) {
             result = .success(try await purge(context, connection))
         } catch {
-            result = .failure(error)
+            // What the server says of a row that it refuses quotes all of it.
+            result = .failure(error.withoutDetails)
         }
         await connection.close()
         return try result.get()
@@ -67,8 +68,12 @@ package struct TokenPurgeJob: Job {
             _ = try await connection.simple("SET row_security = off")
         }
         let found = try await ConfiguredTable.find(table, on: connection)
-        let type = try TimeColumnType.of(try await found.column(expires, on: connection).type, column: expires)
-        _ = try await found.column(token, on: connection)
+        let expiry = try await found.column(expires, on: connection)
+        let type = try TimeColumnType.of(expiry.type, column: expires)
+        let secret = try await found.column(token, on: connection)
+        for (name, column) in [(expires, expiry), (token, secret)] where !column.isNullable {
+            throw JobError(.columnUnfit, Self.notNull(name), hint: Self.notNullHint)
+        }
         let sql = TokenPurgeQueries(
             table: found.sql, token: token, expires: expires, type: type, zone: context.database.timestamps,
             key: try await TokenPurgeQueries.key(of: found, on: connection))
@@ -87,7 +92,7 @@ package struct TokenPurgeJob: Job {
                 guard !Task.isCancelled else { throw JobError.cancelled }
                 let position = last
                 let statement = sql.batch(limit: batchRows, isFirst: position == nil)
-                let rows = try await asking("clearing tokens of \(found.name)") { () throws(PostgresError) in
+                let rows = try await insisting("clearing tokens of \(found.name)", context.clock) { () throws(PostgresError) in
                     try await connection.query(statement, (position ?? []).map { .text($0) })
                 }
                 guard let row = rows.first, let seen = row.int64("seen"), seen > 0 else { break }
@@ -111,6 +116,9 @@ package struct TokenPurgeJob: Job {
         }
     }
 
+    private static func notNull(_ column: String) -> String { "the column \"\(column)\" is NOT NULL, so it cannot be cleared" }
+    private static let notNullHint = "Drop the constraint, or leave the job out."
+
     private func count(_ sql: TokenPurgeQueries, _ connection: PostgresConnection) async throws(JobError) -> Int64 {
         let text = try await asking("counting expired tokens") { () throws(PostgresError) in
             try await connection.query(sql.count).scalar
@@ -125,9 +133,7 @@ package struct TokenPurgeJob: Job {
         do throws(JobError) {
             result = .success(try await findings(on: connection))
         } catch {
-            result =
-                error.code == .relationMissing || error.code == .columnUnfit
-                ? .success([.error(error.message, hint: error.hint)]) : .failure(error)
+            result = error.isOfConfiguration ? .success([.error(error.message, hint: error.hint)]) : .failure(error)
         }
         await connection.close()
         return try result.get()
@@ -141,15 +147,26 @@ package struct TokenPurgeJob: Job {
         let secret = try await found.column(token, on: connection)
         for (name, column) in [(expires, expiry), (token, secret)] where !column.isNullable {
             findings.append(
-                .error(
-                    "the column \"\(name)\" is NOT NULL, so it cannot be cleared",
-                    hint: "Drop the constraint, or leave the job out."))
+                .error(Self.notNull(name), hint: Self.notNullHint))
         }
         if found.hidesRows {
             findings.append(.error("row-level security may hide rows of \(table.description)", hint: "Give the role BYPASSRLS."))
         }
         let key = try await TokenPurgeQueries.key(of: found, on: connection)
         let role = quoteIdentifier(connection.user)
+        if key.isEmpty {
+            let mayReadAll = try await asking("looking at privileges") { () throws(PostgresError) in
+                try await connection.query(
+                    "SELECT has_table_privilege($1::bigint::oid, 'SELECT')::text", [.text(String(found.oid))]
+                ).scalar
+            }
+            if mayReadAll != "true" {
+                findings.append(
+                    .error(
+                        "\(table.description) has no primary key, so the role \(connection.user) needs SELECT on all of it",
+                        hint: "Give the table a primary key, or GRANT SELECT ON \(found.sql) TO \(role);"))
+            }
+        }
         for (right, columns) in [("SELECT", key.map(\.name) + [token, expires]), ("UPDATE", [token, expires])] {
             for column in columns {
                 let has = try await asking("looking at privileges") { () throws(PostgresError) in

@@ -18,9 +18,9 @@ struct TokenPurgeQueries: Sendable {
     /// How many values name a row.
     var keyCount: Int { keyColumns.count }
 
-    /// Without a primary key the row's place serves as one.
+    /// Without a primary key the row's place serves as one; in which of its partitions belongs to it.
     private var keyColumns: [(sql: String, type: String)] {
-        key.isEmpty ? [("ctid", "tid")] : key.map { (quoteIdentifier($0.name), $0.type) }
+        key.isEmpty ? [("tableoid", "oid"), ("ctid", "tid")] : key.map { (quoteIdentifier($0.name), $0.type) }
     }
 
     /// Now, by the server's clock at each statement, in the column's own terms.
@@ -40,6 +40,7 @@ struct TokenPurgeQueries: Sendable {
                 SELECT a.attname, format_type(a.atttypid, a.atttypmod) AS type
                 FROM pg_index i, unnest(i.indkey::int[]) WITH ORDINALITY AS k(number, place), pg_attribute a
                 WHERE i.indrelid = $1::bigint::oid AND i.indisprimary AND a.attrelid = i.indrelid AND a.attnum = k.number
+                    AND k.place <= i.indnkeyatts
                 ORDER BY k.place
                 """, [.text(String(table.oid))])
         }
