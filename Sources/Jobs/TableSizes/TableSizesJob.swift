@@ -22,14 +22,21 @@ package struct TableSizesJob: Job {
         OptionSpecification("warn_growth_per_day", .size(1...Int64.max), "Warn when a table grows by this much a day."),
     ]
 
-    /// Everything in one snapshot. The size functions lock each table for a moment, so tables that are held exclusively, or
-    /// for which somebody waits so, are left out: they would make the whole query wait.
+    /// Everything in one snapshot. The size functions lock each table, its indexes and its store of long values for a moment, so
+    /// tables of which one of these is held exclusively, or is waited for so, are left out: they would make the whole query wait.
+    /// REINDEX holds nothing but an index like this.
     private static let query = """
-        WITH held AS (
+        WITH locked AS MATERIALIZED (
             SELECT DISTINCT relation FROM pg_locks
             WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock'
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                AND pid <> pg_backend_pid())
+                AND pid <> pg_backend_pid()),
+        parts AS MATERIALIZED (
+            SELECT relation FROM locked
+            UNION SELECT i.indrelid FROM locked l JOIN pg_index i ON i.indexrelid = l.relation),
+        held AS MATERIALIZED (
+            SELECT relation FROM parts
+            UNION SELECT c.oid FROM parts p JOIN pg_class c ON c.reltoastrelid = p.relation)
         SELECT n.nspname, c.relname, h.relation IS NOT NULL AS is_held,
             CASE WHEN h.relation IS NULL THEN pg_table_size(c.oid) END AS table_bytes,
             CASE WHEN h.relation IS NULL AND c.reltoastrelid <> 0 THEN pg_total_relation_size(c.reltoastrelid) ELSE 0 END AS toast,
@@ -52,16 +59,26 @@ package struct TableSizesJob: Job {
     /// Measures.
     package func run(in context: JobContext) async throws(JobError) -> JobSummary {
         let connection = try await context.connect(lockTimeout: lockTimeout, statementTimeout: .seconds(60))
-        let measured: (rows: Rows, databaseBytes: Int64)
-        do throws(PostgresError) {
-            let rows = try await connection.query(Self.query)
-            let bytes = try await connection.query("SELECT pg_database_size(current_database())").scalar
-            measured = (rows, bytes.flatMap { Int64($0) } ?? 0)
-            await connection.close()
+        let measured: Result<(rows: Rows, databaseBytes: Int64), JobError>
+        do throws(JobError) {
+            // A lock that somebody took after the query had looked for locks is seen by the next attempt.
+            let rows = try await insisting("measuring tables", context.clock) { () throws(PostgresError) in
+                try await connection.query(Self.query)
+            }
+            let bytes = try await asking("measuring the database") { () throws(PostgresError) in
+                try await connection.query("SELECT pg_database_size(current_database())").scalar
+            }
+            measured = .success((rows, bytes.flatMap { Int64($0) } ?? 0))
         } catch {
-            await connection.close()
-            throw JobError(error, while: "measuring tables")
+            measured = .failure(error)
         }
+        await connection.close()
+        return try await summary(of: try measured.get(), context)
+    }
+
+    private func summary(
+        of measured: (rows: Rows, databaseBytes: Int64), _ context: JobContext
+    ) async throws(JobError) -> JobSummary {
         let relations = measured.rows.compactMap { row -> RelationSize? in
             guard let schema = row.string("nspname"), let name = row.string("relname"), let table = row.int64("table_bytes")
             else { return nil }
@@ -70,11 +87,14 @@ package struct TableSizesJob: Job {
                 schema: schema, name: name, heap: table - toast, indexes: row.int64("indexes") ?? 0, toast: toast,
                 liveRows: row.int64("live") ?? 0, deadRows: row.int64("dead") ?? 0)
         }
-        let skipped = Int64(measured.rows.count - relations.count)
+        let held = measured.rows.filter { $0.bool("is_held") == true }.map {
+            QualifiedName(schema: $0.string("nspname"), name: $0.string("relname") ?? "")
+        }
+        let skipped = Int64(held.count)
         let sample = SizeSample(
             database: context.database.name, takenAt: context.clock.now(), databaseBytes: measured.databaseBytes,
             relations: relations)
-        if !context.isDryRun { try await keep(sample, context) }
+        if !context.isDryRun { try await keep(sample, skipped: held, context) }
         let busy = skipped > 0 ? "; \(HumanText.count(skipped, "table")) held by somebody left out" : ""
         return JobSummary(
             "measured \(HumanText.count(Int64(relations.count), "table")), the database has \(HumanText.bytes(measured.databaseBytes))\(busy)",
@@ -84,15 +104,21 @@ package struct TableSizesJob: Job {
             ])
     }
 
-    private func keep(_ sample: SizeSample, _ context: JobContext) async throws(JobError) {
+    private func keep(_ sample: SizeSample, skipped: [QualifiedName], _ context: JobContext) async throws(JobError) {
         do {
-            let earlier = try await context.sizes.sample(
-                of: sample.database, notAfter: sample.takenAt - .seconds(86400))
+            let database = sample.database
+            let dayBefore = sample.takenAt - .seconds(86400)
+            let earlier = SizeThresholds.reference(
+                for: sample.takenAt,
+                among: [
+                    try await context.sizes.sample(of: database, notAfter: dayBefore + SizeThresholds.jitter),
+                    try await context.sizes.sample(of: database, notAfter: sample.takenAt - SizeThresholds.shortestInterval),
+                ])
             try await context.sizes.record(sample)
-            let crossings = thresholds.crossings(of: sample, since: earlier)
-            let before = try await context.sizes.crossedThresholds(job: context.job, database: sample.database)
-            let now = Set(crossings.map(\.name))
-            for crossing in crossings where !before.contains(crossing.name) {
+            let judgement = thresholds.judgement(of: sample, since: earlier, skipped: skipped)
+            let before = try await context.sizes.crossedThresholds(job: context.job, database: database)
+            let now = judgement.crossed(before: before)
+            for crossing in judgement.crossings where !before.contains(crossing.name) {
                 context.logger.warning("\(crossing.message)", metadata: ["event": "threshold-crossed"])
             }
             for name in before.subtracting(now).sorted() {
