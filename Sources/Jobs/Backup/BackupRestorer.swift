@@ -69,7 +69,7 @@ package struct BackupRestorer: Sendable {
                 let replaced = try await swap(temporary, into: database, replacing: replacing, administration)
                 return .success(Outcome(database: database, replaced: replaced, warnings: warnings))
             } catch {
-                return .failure(await drop(temporary, after: error))
+                return .failure(await drop(temporary, after: error, from: administration.database))
             }
         } catch {
             return .failure(error)
@@ -259,12 +259,12 @@ package struct BackupRestorer: Sendable {
     }
 
     /// Removes what was half restored, also in a task that has been cancelled, and returns the error to tell.
-    private func drop(_ database: String, after cause: JobError) async -> JobError {
+    private func drop(_ database: String, after cause: JobError, from other: String) async -> JobError {
         let target = target
         let failure = await Task.detached { () -> PostgresError? in
             do throws(PostgresError) {
                 let connection = try await PostgresConnection.connect(
-                    to: target.with(database: "postgres"), options: SessionOptions(applicationName: "pgcaretaker restore"))
+                    to: target.with(database: other), options: SessionOptions(applicationName: "pgcaretaker restore"))
                 let result: PostgresError?
                 do throws(PostgresError) {
                     try await connection.query("DROP DATABASE IF EXISTS \(quoteIdentifier(database)) WITH (FORCE)")
@@ -281,7 +281,8 @@ package struct BackupRestorer: Sendable {
         guard let failure else { return cause }
         return JobError(
             cause.code, "\(cause.message); the database \(database) is left behind and could not be dropped: \(failure.message)",
-            hint: cause.hint ?? "Drop it by hand.", sqlState: cause.sqlState, details: cause.details)
+            hint: cause.hint ?? "Drop it by hand.", sqlState: cause.sqlState, isWorthRetrying: cause.isWorthRetrying,
+            details: cause.details)
     }
 
     /// A name with a suffix within PostgreSQL's 63 bytes, cut between characters.
