@@ -20,6 +20,9 @@ package struct TestCluster: Sendable {
         get async throws { try await starting.value }
     }
 
+    /// All tests of a process begin at once, and would together want more sessions than the server has.
+    private static let gate = Gate(12)
+
     private static let starting = Task.detached { () async throws -> TestCluster in
         PrivateCluster.sweepOrphans(in: "/tmp")
         var options = PrivateCluster.Options()
@@ -49,6 +52,8 @@ package struct TestCluster: Sendable {
     package nonisolated(nonsending) func withDatabase<Value>(
         password: String? = nil, _ body: (ConnectionTarget) async throws -> Value
     ) async throws -> Value {
+        await Self.gate.enter()
+        defer { Self.gate.leave() }
         let name = "test_\(UUID().uuidString.prefix(12).lowercased().replacingOccurrences(of: "-", with: "_"))"
         let login = password.map { "PASSWORD \(quoteLiteral($0))" } ?? ""
         try await administrate(

@@ -13,11 +13,21 @@ extension BackupJob {
 
     /// Dumps, checks, publishes.
     func make(_ preparation: Preparation, in context: JobContext) async throws(JobError) -> MadeBackup {
-        let facts = preparation.facts
         let startedAt = context.clock.now()
-        let begin = context.clock.elapsed()
-        let place = try await newPlace(database: facts.database, startedAt: startedAt, run: context.runID)
+        let place = try await newPlace(database: preparation.facts.database, startedAt: startedAt, run: context.runID)
+        do throws(JobError) {
+            return try await make(place, startedAt: startedAt, preparation, in: context)
+        } catch {
+            await BlockingWork.run { () throws(Never) in place.file.discard() }
+            throw error
+        }
+    }
 
+    private func make(
+        _ place: Place, startedAt: Instant, _ preparation: Preparation, in context: JobContext
+    ) async throws(JobError) -> MadeBackup {
+        let facts = preparation.facts
+        let begin = context.clock.elapsed()
         let outcome = try await dump(into: place.file, preparation, in: context)
         try check(outcome, place.file)
         let measurements = try await finish(place.file)

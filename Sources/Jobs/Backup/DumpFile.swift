@@ -47,8 +47,17 @@ final class DumpFile: Sendable {
     }
 
     deinit {
-        if state.withLock({ $0.pathIsOurs }) { unlink(path) }
+        discard()
         close(descriptor)
+    }
+
+    /// Removes the file now, unless it bears its final name. Who waits for a failed run must not find it still there, and
+    /// threads that have written to this object may hold on to it for a moment.
+    func discard() {
+        state.withLock { state in
+            if state.pathIsOurs { unlink(path) }
+            state.pathIsOurs = false
+        }
     }
 
     /// Appends bytes. Blocks while the disk does.
