@@ -26,7 +26,7 @@ struct DumpPipeline: Sendable {
     /// Runs both programs to their ends and writes the file.
     ///
     /// - Parameter progress: gets the count of bytes before compression, often, on a thread that may not be held up.
-    /// - Throws: ``JobError`` that names the program, or the file, that failed first.
+    /// - Throws: ``JobError`` that names the program, or the file, that failed first; the file is gone then.
     func run(into file: DumpFile, progress: @escaping @Sendable (Int64) -> Void) async throws(JobError) -> Outcome {
         let relay: PipeRelay
         do throws(FileFailure) { relay = try PipeRelay() } catch { throw JobError(error) }
@@ -69,7 +69,10 @@ struct DumpPipeline: Sendable {
             }
             return ends
         }
-        if let failure = Self.failure(ends, isCancelled: Task.isCancelled) { throw failure }
+        if let failure = Self.failure(ends, isCancelled: Task.isCancelled) {
+            file.discard()
+            throw failure
+        }
         let inspector = inspection.current
         return Outcome(
             verdict: inspector.verdict(), uncompressedSize: inspector.bytes, warnings: warnings.collected)

@@ -110,7 +110,7 @@ struct DumpPipelineTests {
         #expect(first?.code == .programMissing)
         #expect(first?.message.contains("pg_dump") == true)
         let second = await failure(shell("exec sleep 1000"), Program(executable: "/nonexistent/zstd"))
-        #expect(second?.code == .programMissing)
+        #expect(second?.code == .programMissing, "\(String(describing: second))")
         #expect(second?.message.contains("zstd") == true)
     }
 
