@@ -102,7 +102,7 @@ private final class RememberedSamples: SizeSampleStore {
                         }
                         let samples = RememberedSamples()
                         let bench = JobBench(target, sizes: samples)
-                        let summary = try await sizes(["lock_timeout": .duration(.seconds(60))]).run(in: bench.context())
+                        let summary = try await sizes(["lock_timeout": .duration(.seconds(2))]).run(in: bench.context())
                         #expect(summary.measures["tables"] == 3)
                         #expect(summary.measures["tables_skipped"] == 1)
                         #expect(summary.sentence.hasSuffix("; 1 table held by somebody left out"))
