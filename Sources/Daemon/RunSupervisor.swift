@@ -89,8 +89,9 @@ package struct RunSupervisor: Sendable {
                         metadata: ["event": "history-unavailable", "job": "\(record.key.job)", "run_id": "\(record.id)"])
                 }
             }
-            // Also in a task that has been cancelled the end should be written: this sleep then returns at once.
-            try? await caretaker.clock.sleep(for: .milliseconds(200 * attempt))
+            // Not in this task, which may have been cancelled: the sleep would return at once.
+            let clock = caretaker.clock
+            await Task.detached { try? await clock.sleep(for: .milliseconds(200 * attempt)) }.value
         }
     }
 

@@ -74,10 +74,14 @@ package final class History: Sendable {
         }
     }
 
-    /// Runs a transaction; the name of the file goes into every failure.
-    func write<Value: Sendable>(_ body: @Sendable (Database) throws -> Value) async throws(Failure) -> Value {
+    /// Runs a transaction to its end, also in a task that has been cancelled: that a run was cancelled must be written, too.
+    /// The name of the file goes into every failure.
+    func write<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value
+    ) async throws(Failure) -> Value {
+        let database = database
         do {
-            return try await database.write(body)
+            return try await Task.detached { try await database.write(body) }.value
         } catch {
             throw Self.failure(of: error, path: path)
         }

@@ -57,15 +57,22 @@ package struct Finding: Sendable, Hashable {
     package let message: String
     /// What to do about it, a full sentence.
     package let hint: String?
+    /// The failure that a run would end in, for an error.
+    package let code: JobError.Code
 
     /// A finding that keeps the job from working.
-    package static func error(_ message: String, hint: String? = nil) -> Finding {
-        Finding(severity: .error, message: message, hint: hint)
+    ///
+    /// - Parameter code: the failure that a run would end in.
+    package static func error(_ message: String, hint: String? = nil, code: JobError.Code = .badConfiguration) -> Finding {
+        Finding(severity: .error, message: message, hint: hint, code: code)
     }
+
+    /// What a failure while looking tells of the job.
+    package static func error(_ error: JobError) -> Finding { .error(error.message, hint: error.hint, code: error.code) }
 
     /// A finding that a person should know of.
     package static func warning(_ message: String, hint: String? = nil) -> Finding {
-        Finding(severity: .warning, message: message, hint: hint)
+        Finding(severity: .warning, message: message, hint: hint, code: .badConfiguration)
     }
 }
 

@@ -9,8 +9,11 @@ extension JobError {
         }
         let state = error.sqlState?.description
         switch error.sqlState {
-        case .some(.invalidPassword), .some(.invalidAuthorizationSpecification), .some(.undefinedDatabase),
-            .some(.insufficientPrivilege):
+        case .some(.undefinedDatabase):
+            self.init(
+                .databaseMissing, "there is no \(target.summary): \(error.message)",
+                hint: "Correct the name of the database in the connection, or make the database.", sqlState: state)
+        case .some(.invalidPassword), .some(.invalidAuthorizationSpecification), .some(.insufficientPrivilege):
             self.init(
                 .databaseRefused, "\(target.summary) refused the connection: \(error.message)",
                 hint: "Check user, password and database name of the connection, and the server's pg_hba.conf.",

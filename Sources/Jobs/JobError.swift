@@ -6,6 +6,7 @@ package struct JobError: Error, Sendable {
     package enum Code: String, Sendable, CaseIterable {
         case databaseUnreachable = "database-unreachable"
         case databaseRefused = "database-refused"
+        case databaseMissing = "database-missing"
         case permissionDenied = "permission-denied"
         case relationMissing = "relation-missing"
         case columnUnfit = "column-unfit"

@@ -25,7 +25,6 @@ struct CheckCommand: AsyncParsableCommand {
             throw ExitCode(78)
         }
         var found: [(job: String, database: String, finding: Finding)] = []
-        var isUnreachable = false
         if !offline {
             try Identity.stepDownToOwner(of: configuration.stateDirectory)
             for job in configuration.jobs {
@@ -35,14 +34,13 @@ struct CheckCommand: AsyncParsableCommand {
                     do throws(JobError) {
                         found += try await job.job.findings(in: context).map { (job.name, name, $0) }
                     } catch {
-                        isUnreachable = isUnreachable || error.code == .databaseUnreachable
-                        found.append((job.name, name, .error(error.message, hint: error.hint)))
+                        found.append((job.name, name, .error(error)))
                     }
                 }
             }
         }
         report(configuration.warnings, found)
-        if found.contains(where: { $0.finding.severity == .error }) { throw ExitCode(isUnreachable ? 69 : 1) }
+        if let status = Self.status(found.map(\.finding)) { throw ExitCode(status) }
         if !quiet, !json.isOn {
             let jobs = configuration.jobs.count
             Terminal.say(
@@ -52,6 +50,13 @@ struct CheckCommand: AsyncParsableCommand {
                 Terminal.say("  \(job.name): \(job.kind), \(job.schedule.summary)")
             }
         }
+    }
+
+    /// What to exit with: without a database nothing can be told of the rest, and rights are worth granting only once the
+    /// configuration is right. `nil` if nothing is wrong.
+    static func status(_ findings: [Finding]) -> Int32? {
+        let statuses = Set(findings.filter { $0.severity == .error }.map { $0.code.exitStatus == 1 ? 78 : $0.code.exitStatus })
+        return [69, 78, 77].first(where: statuses.contains) ?? statuses.min()
     }
 
     private func report(_ problems: [ConfigurationProblem], _ found: [(job: String, database: String, finding: Finding)]) {

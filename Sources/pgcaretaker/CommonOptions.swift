@@ -72,11 +72,16 @@ extension Configuration {
     var level: Logger.Level { Logger.Level(rawValue: logLevel) ?? .info }
 }
 
-/// The exit status of a failure, by sysexits(3).
 extension JobError {
+    /// The exit status of this failure.
+    var exitStatus: Int32 { code.exitStatus }
+}
+
+extension JobError.Code {
+    /// The exit status of such a failure, by sysexits(3).
     var exitStatus: Int32 {
-        switch code {
-        case .databaseUnreachable: 69
+        switch self {
+        case .databaseUnreachable, .databaseMissing: 69
         case .permissionDenied, .databaseRefused: 77
         case .locked: 75
         case .backupDamaged: 65

@@ -21,7 +21,8 @@ struct TryCommand: AsyncParsableCommand {
 
     func run() async throws {
         // PostgreSQL refuses to run as root, and trying something out needs none of root's rights.
-        if ProcessUser.isRoot {
+        let isStartedByRoot = ProcessUser.isRoot
+        if isStartedByRoot {
             guard let user = ProcessUser.unprivileged() else {
                 throw Terminal.fail(
                     "there is no unprivileged user to run as", hint: "Install Debian's package postgresql.", status: 77)
@@ -35,7 +36,7 @@ struct TryCommand: AsyncParsableCommand {
             }
         }
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
-        let work = Task { () async throws -> Void in try await perform() }
+        let work = Task { () async throws -> Void in try await perform(isStartedByRoot: isStartedByRoot) }
         let interruption = Task {
             for await _ in signals { work.cancel() }
         }
@@ -47,7 +48,7 @@ struct TryCommand: AsyncParsableCommand {
         try result.get()
     }
 
-    private func perform() async throws {
+    private func perform(isStartedByRoot: Bool) async throws {
         let begun = ContinuousClock.now
         for leftover in PrivateCluster.sweepOrphans(in: "/tmp") { Terminal.complain("removed \(leftover), left by an earlier try") }
         Terminal.say("Starting a private PostgreSQL …")
@@ -69,13 +70,16 @@ struct TryCommand: AsyncParsableCommand {
         let took = HumanText.duration(begun.duration(to: .now))
         if keep {
             cluster.keep()
+            // Root may connect and look, but pg_ctl is for the one who owns the server.
+            let asOwner = isStartedByRoot ? "runuser -u \(ProcessUser.current().name) -- " : ""
+            let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "pgcaretaker"
             Terminal.say(
                 """
 
                 All is kept in \(cluster.directory) (\(took) in all).
-                  connect:  psql -h \(cluster.socketDirectory) -p \(cluster.port) -U postgres school_erp
-                  look:     pgcaretaker jobs --config \(folder)/pgcaretaker.toml
-                  end:      \(cluster.programs.directory)/pg_ctl -D \(cluster.dataDirectory) stop && rm -r \(cluster.directory)
+                  connect:  \(asOwner)psql -h \(cluster.socketDirectory) -p \(cluster.port) -U postgres school_erp
+                  look:     \(program) jobs --config \(folder)/pgcaretaker.toml
+                  end:      \(asOwner)\(cluster.programs.directory)/pg_ctl -D \(cluster.dataDirectory) stop && rm -r \(cluster.directory)
                 """)
         } else {
             await cluster.remove()

@@ -45,6 +45,24 @@ struct HistoryTests {
         #expect(try await history.unfinishedRuns() == [])
     }
 
+    @Test("the end of a run is written also by a task that has been cancelled")
+    func cancelled() async throws {
+        let folder = try TemporaryFolder("history")
+        let history = try History(path: folder.path("h.db"))
+        var run = record("1", fire: now)
+        _ = try await history.begin(run)
+        run.endedAt = now
+        run.outcome = .cancelled
+        let ended = run
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            try await history.end(ended)
+        }
+        task.cancel()
+        try await task.value
+        #expect(try await history.latestRuns()[key]?.outcome == .cancelled)
+    }
+
     @Test("a job is first seen once, and anew when its schedule changes")
     func memory() async throws {
         let folder = try TemporaryFolder("history")

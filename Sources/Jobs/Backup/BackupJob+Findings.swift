@@ -20,7 +20,7 @@ extension BackupJob {
         do throws(JobError) {
             _ = try Zstandard.find(path: path)
         } catch {
-            findings.append(.error(error.message, hint: error.hint))
+            findings.append(.error(error))
         }
         if context.database.target.viaPooler {
             findings.append(
@@ -56,21 +56,23 @@ extension BackupJob {
                 }
             } catch {
                 if error.code == .cancelled { throw error }
-                findings.append(.error(error.message, hint: error.hint))
+                findings.append(.error(error))
             }
             let unreadable = try await BackupQueries.relations(connection, BackupQueries.unreadable)
             if !unreadable.isEmpty {
                 findings.append(
                     .error(
                         "the role \(connection.user) may not read \(Self.list(unreadable)), so that pg_dump would fail",
-                        hint: "Let it read everything: GRANT pg_read_all_data TO \(quoteIdentifier(connection.user));"))
+                        hint: "Let it read everything: GRANT pg_read_all_data TO \(quoteIdentifier(connection.user));",
+                        code: .permissionDenied))
             }
             let hidden = try await BackupQueries.relations(connection, BackupQueries.hiddenByRowSecurity)
             if !hidden.isEmpty {
                 findings.append(
                     .error(
                         "row-level security hides rows of \(Self.list(hidden)) from the role \(connection.user), so that pg_dump would fail",
-                        hint: "A dump must see every row: ALTER ROLE \(quoteIdentifier(connection.user)) BYPASSRLS;"))
+                        hint: "A dump must see every row: ALTER ROLE \(quoteIdentifier(connection.user)) BYPASSRLS;",
+                        code: .permissionDenied))
             }
             return .success(findings)
         } catch {

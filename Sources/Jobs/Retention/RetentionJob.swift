@@ -84,7 +84,7 @@ package struct RetentionJob: Job {
         do throws(JobError) {
             result = .success(try await findings(on: connection, zone: context.database.timestamps))
         } catch {
-            result = error.isOfConfiguration ? .success([.error(error.message, hint: error.hint)]) : .failure(error)
+            result = error.isOfConfiguration ? .success([.error(error)]) : .failure(error)
         }
         await connection.close()
         return try result.get()
@@ -98,7 +98,7 @@ package struct RetentionJob: Job {
         var findings: [Finding] = []
         let leaves = try await RetentionQueries.leaves(of: found, on: connection)
         if found.hidesRows || leaves.contains(where: \.hidesRows) {
-            findings.append(.error("row-level security may hide rows of \(table.description)", hint: "Give the role BYPASSRLS."))
+            findings.append(.error("row-level security may hide rows of \(table.description)", hint: "Give the role BYPASSRLS.", code: .permissionDenied))
         }
         for leaf in leaves {
             // Rows go out of each partition by their place in it, so what is granted on the whole does not do.
@@ -112,7 +112,7 @@ package struct RetentionJob: Job {
                 findings.append(
                     .error(
                         "the role \(connection.user) lacks \(lacking) on \(leaf.description)",
-                        hint: "GRANT \(lacking) ON \(leaf.sql) TO \(quoteIdentifier(connection.user));"))
+                        hint: "GRANT \(lacking) ON \(leaf.sql) TO \(quoteIdentifier(connection.user));", code: .permissionDenied))
             }
             if try await RetentionQueries.index(of: leaf, column: column, on: connection) == nil {
                 findings.append(

@@ -133,7 +133,7 @@ package struct TokenPurgeJob: Job {
         do throws(JobError) {
             result = .success(try await findings(on: connection))
         } catch {
-            result = error.isOfConfiguration ? .success([.error(error.message, hint: error.hint)]) : .failure(error)
+            result = error.isOfConfiguration ? .success([.error(error)]) : .failure(error)
         }
         await connection.close()
         return try result.get()
@@ -150,7 +150,10 @@ package struct TokenPurgeJob: Job {
                 .error(Self.notNull(name), hint: Self.notNullHint))
         }
         if found.hidesRows {
-            findings.append(.error("row-level security may hide rows of \(table.description)", hint: "Give the role BYPASSRLS."))
+            findings.append(
+                .error(
+                    "row-level security may hide rows of \(table.description)", hint: "Give the role BYPASSRLS.",
+                    code: .permissionDenied))
         }
         let key = try await TokenPurgeQueries.key(of: found, on: connection)
         let role = quoteIdentifier(connection.user)
@@ -179,7 +182,8 @@ package struct TokenPurgeJob: Job {
                     findings.append(
                         .error(
                             "the role \(connection.user) lacks \(right) on \(found.name).\(column)",
-                            hint: "GRANT \(right) (\(quoteIdentifier(column))) ON \(found.sql) TO \(role);"))
+                            hint: "GRANT \(right) (\(quoteIdentifier(column))) ON \(found.sql) TO \(role);", code: .permissionDenied
+                        ))
                 }
             }
         }
