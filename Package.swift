@@ -16,6 +16,7 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -35,6 +36,7 @@ let package = Package(
     products: [.executable(name: "pgcaretaker", targets: ["pgcaretaker"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
@@ -57,10 +59,10 @@ let package = Package(
                 "Configuration", "History", "Jobs", "Postgres", "Schedule", "Scheduler", "Systemd", lifecycle, signals,
                 logging,
             ]),
-        room("Report", needs: ["Configuration", "History", "Jobs", "Schedule"]),
+        room("Report", needs: ["Configuration", "History", "Jobs", "Schedule", "Scheduler"]),
         room("Configuration", needs: ["Command", "Jobs", "Postgres", "Schedule", toml]),
         room("Jobs", needs: ["Command", "History", "Postgres", "Schedule", crypto, logging, system]),
-        room("Scheduler", needs: ["CTimerfd", "Command", "History", "Schedule"]),
+        room("Scheduler", needs: ["CTimerfd", "Command", "History", "Schedule", heap]),
         room("History", needs: ["Schedule", grdb]),
         room("Schedule"),
         room("Postgres", needs: ["CLibpq", "Command"]),
@@ -72,7 +74,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Command", "Postgres"], path: "Tests/Support", swiftSettings: strict),
         tests("ScheduleTests", needs: ["Command", "Schedule"]),
-        tests("SchedulerTests", needs: ["History", "Schedule", "Scheduler"]),
+        tests("SchedulerTests", needs: ["History", "Schedule", "Scheduler", heap]),
         tests("HistoryTests", needs: ["History", "Schedule", "TestSupport"]),
         tests("ConfigurationTests", needs: ["Configuration", "Jobs", "Schedule", "TestSupport"]),
         tests("CommandTests", needs: ["Command"]),

@@ -53,6 +53,14 @@ package struct JobConfiguration: Sendable {
     package let catchesUp: Bool
     /// How late a missed fire may be made up for.
     package let catchUpWithin: Duration?
+    /// By up to how much it begins after its fire.
+    package let splay: Duration?
+    /// The part of the day outside of which it neither begins nor goes on.
+    package let window: DailyWindow?
+    /// Of the jobs of one group only one runs at a time.
+    package let group: String?
+    /// The job that must have succeeded for the same night.
+    package let after: String?
     /// Where its table begins.
     package let location: SourceLocation
 

@@ -182,20 +182,53 @@ struct ConfigurationBuilder {
                     node.location, key: "jobs", "\(node.typeName) where tables are wanted", hint: "write [jobs.NAME]"))
             return []
         }
-        return entries.sorted { $0.value.location < $1.value.location }.compactMap {
-            job($0.key, $0.value, zone: zone, databases: databases)
+        let jobs = entries.sorted { $0.value.location < $1.value.location }.compactMap {
+            job($0.key, $0.value, siblings: entries, zone: zone, databases: databases)
+        }
+        checkOrder(of: jobs, among: entries)
+        return jobs
+    }
+
+    /// Refuses jobs that wait for one that there is not, or for each other.
+    private mutating func checkOrder(of jobs: [JobConfiguration], among entries: [String: ConfigurationNode]) {
+        let after = Dictionary(
+            jobs.map { ($0.name, $0.after) }, uniquingKeysWith: { first, _ in first })
+        for job in jobs {
+            guard let named = job.after else { continue }
+            let key = "jobs.\(job.name).after"
+            guard entries[named] != nil else {
+                let nearest = Nearest.word(to: named, among: entries.keys.filter { $0 != job.name })
+                validator.report(
+                    ConfigurationProblem(
+                        job.location, key: key, "there is no job \"\(named)\"",
+                        hint: nearest.map { "did you mean \"\($0)\"?" } ?? "name a job of this configuration"))
+                continue
+            }
+            var next: String? = named
+            var steps = 0
+            while let name = next, name != job.name, steps <= jobs.count {
+                next = after[name] ?? nil
+                steps += 1
+            }
+            if next == job.name {
+                validator.report(
+                    ConfigurationProblem(
+                        job.location, key: key, "the job would wait for itself", hint: "break the circle of after"))
+            }
         }
     }
 
     private mutating func job(
-        _ name: String, _ node: ConfigurationNode, zone: ZoneRules, databases: [String: DatabaseAccess?]
+        _ name: String, _ node: ConfigurationNode, siblings: [String: ConfigurationNode], zone: ZoneRules,
+        databases: [String: DatabaseAccess?]
     ) -> JobConfiguration? {
         let key = "jobs.\(name)"
-        guard case .table(let entries) = node.value else {
+        guard case .table(var entries) = node.value else {
             validator.report(
                 ConfigurationProblem(node.location, key: key, "\(node.typeName) where a table is wanted", hint: "write [\(key)]"))
             return nil
         }
+        inheritSchedule(&entries, siblings)
         guard isName(name) else {
             validator.report(
                 ConfigurationProblem(
@@ -218,7 +251,8 @@ struct ConfigurationBuilder {
         if case .text(let named) = raw["timezone"], let rules = try? zones.rules(named: named) { jobZone = rules }
         raw["timezone"] = .text(jobZone.identifier)
         let options = OptionValues(raw)
-        let schedule = self.schedule(options, entries, key: key, zone: jobZone)
+        let schedule = self.schedule(options, entries, node, key: key, zone: jobZone)
+        let window = self.window(options, entries, key: key)
         let chosen = self.databases(options, entries, node, key: key, known: databases.keys.sorted())
         guard !validator.problems[before...].contains(where: { !$0.isWarning }) else { return nil }
         var problems: [OptionProblem] = []
@@ -235,13 +269,50 @@ struct ConfigurationBuilder {
             databases: chosen, timeout: options.duration("timeout"), retries: options.integer("retries") ?? 3,
             retryDelay: options.duration("retry_delay") ?? .seconds(60),
             catchesUp: options.boolean("catch_up") ?? kind.catchesUpByDefault,
-            catchUpWithin: options.duration("catch_up_within"), location: node.location)
+            catchUpWithin: options.duration("catch_up_within"), splay: options.duration("splay"), window: window,
+            group: options.text("group"), after: options.text("after"), location: node.location)
+    }
+
+    /// A job that names none has the schedule of the job that it runs after, and that one's zone.
+    private func inheritSchedule(
+        _ entries: inout [String: ConfigurationNode], _ siblings: [String: ConfigurationNode]
+    ) {
+        var steps = 0
+        var after = entries["after"]
+        while entries["schedule"] == nil, steps < siblings.count, case .text(let name) = after?.value,
+            case .table(let other) = siblings[name]?.value
+        {
+            entries["schedule"] = other["schedule"]
+            if entries["timezone"] == nil { entries["timezone"] = other["timezone"] }
+            after = other["after"]
+            steps += 1
+        }
+    }
+
+    private mutating func window(
+        _ options: OptionValues, _ entries: [String: ConfigurationNode], key: String
+    ) -> DailyWindow? {
+        guard let text = options.text("window"), let node = entries["window"] else { return nil }
+        guard let window = DailyWindow(text) else {
+            validator.report(
+                ConfigurationProblem(
+                    node.location, key: "\(key).window", "\"\(text)\" is no window",
+                    hint: "write two different times of day, such as \"01:00-05:00\" or \"22:00-04:00\""))
+            return nil
+        }
+        return window
     }
 
     private mutating func schedule(
-        _ options: OptionValues, _ entries: [String: ConfigurationNode], key: String, zone: ZoneRules
+        _ options: OptionValues, _ entries: [String: ConfigurationNode], _ job: ConfigurationNode, key: String, zone: ZoneRules
     ) -> ZonedSchedule? {
-        guard let text = options.text("schedule"), let node = entries["schedule"] else { return nil }
+        guard let node = entries["schedule"] else {
+            validator.report(
+                ConfigurationProblem(
+                    job.location, key: "\(key).schedule", "missing", hint: "give \(OptionType.schedule.expectation)"))
+            return nil
+        }
+        guard let text = options.text("schedule") else { return nil }
         do throws(CronExpressionError) {
             let rule = options.text("days").flatMap(CronExpression.DayRule.init) ?? .vixie
             let expression = try CronExpression(text, days: rule)

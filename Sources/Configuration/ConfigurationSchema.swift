@@ -40,7 +40,8 @@ package enum ConfigurationSchema {
     package static let job: [OptionSpecification] = [
         OptionSpecification("kind", .choice(JobKinds.all.map { $0.kind }), required: true, "What the job does."),
         OptionSpecification("enabled", .boolean, default: .boolean(true), "Whether the job runs by its schedule."),
-        OptionSpecification("schedule", .schedule, required: true, "When the job is due: a cron expression."),
+        OptionSpecification(
+            "schedule", .schedule, defaultText: "required, but with after: that job's", "When the job is due: a cron expression."),
         OptionSpecification("timezone", .zone, defaultText: "the configuration's zone", "The zone of the schedule."),
         OptionSpecification(
             "days", .choice(["vixie", "and", "or"]), default: .text("vixie"),
@@ -59,5 +60,14 @@ package enum ConfigurationSchema {
             "Whether a missed fire is made up for, once."),
         OptionSpecification(
             "catch_up_within", .duration(.seconds(60)...(.seconds(3660 * 86400))), "How late a missed fire may be made up for."),
+        OptionSpecification(
+            "splay", .duration(.seconds(1)...(.seconds(86400))),
+            "By up to how much the job begins after its fire; how much is chosen once for each host and job."),
+        OptionSpecification(
+            "window", .text,
+            "The part of the day, \"01:00-05:00\", outside of which the job does not begin and at whose end it stops."),
+        OptionSpecification("group", .name, "Of the jobs of one group only one runs at a time."),
+        OptionSpecification(
+            "after", .text, "A job that must have succeeded for the same night (a fire of the 24 hours before)."),
     ]
 }

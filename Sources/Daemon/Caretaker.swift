@@ -125,6 +125,16 @@ package final class Caretaker: Sendable {
         FileLock.take("\(stateDirectory)/daemon.lock")
     }
 
+    /// Lets a daemon that works in the state directory know that there is something new in the history. None runs: nothing
+    /// happens, as it will read the history when it starts.
+    package func tellDaemon() {
+        guard case .held = lockDaemon(),
+            let text = try? String(contentsOfFile: "\(stateDirectory)/daemon.lock", encoding: .utf8),
+            let process = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)), process > 1
+        else { return }
+        kill(process, SIGUSR1)
+    }
+
     /// What a job gets for one run.
     package func context(
         job: String, runID: String, database: DatabaseAccess, zone: ZoneRules, deadline: Instant? = nil,

@@ -31,6 +31,12 @@ package final class FileLock: Sendable {
         return .taken(FileLock(descriptor: descriptor))
     }
 
+    /// Puts a text into the file, for whoever wants to know who holds the lock.
+    package func write(_ text: String) {
+        ftruncate(descriptor, 0)
+        _ = text.withCString { pwrite(descriptor, $0, strlen($0), 0) }
+    }
+
     deinit {
         close(descriptor)
     }

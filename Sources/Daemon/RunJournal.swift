@@ -46,7 +46,12 @@ enum RunJournal {
                 metadata["outcome"] = nil
                 logger.warning("\(warning)", metadata: metadata)
             }
-        case .cancelled: logger.notice("cancelled after \(HumanText.duration(duration))", metadata: metadata)
+        case .cancelled:
+            // How far it came: what the run has done stays done.
+            let done = record.measures.filter { $0.value > 0 }
+                .map { "\($0.name.replacing("_", with: " ")) \(HumanText.count($0.value))" }.joined(separator: ", ")
+            logger.notice(
+                "\(message) after \(HumanText.duration(duration))\(done.isEmpty ? "" : ": \(done)")", metadata: metadata)
         case .skipped: logger.notice("skipped: \(message)", metadata: metadata)
         case .failed, nil:
             let hint = record.hint.map { ". \($0)" } ?? ""
@@ -54,8 +59,18 @@ enum RunJournal {
         }
     }
 
+    /// A warning that repeats is folded: only how often is told.
+    static func folded(_ key: JobKey, kind: String, reason: SkipReason, count: Int, logger: Logger) {
+        logger.notice(
+            "skipped \(HumanText.count(Int64(count), "more run")): \(reason.words)",
+            metadata: [
+                "event": "\(JournalEvent.runSkipped.rawValue)", "job": "\(key.job)", "kind": "\(kind)",
+                "database": "\(key.database)", "skip_reason": "\(reason.rawValue)", "runs_skipped": "\(count)",
+            ])
+    }
+
     static func skipped(_ record: RunRecord, logger: Logger) {
-        var metadata = metadata(record, record.skipReason == .missed ? .fireMissed : .runSkipped)
+        var metadata = metadata(record, record.skipReason == .missed || record.skipReason == .tooLate ? .fireMissed : .runSkipped)
         metadata["outcome"] = "skipped"
         metadata["duration_usec"] = "0"
         if let reason = record.skipReason { metadata["skip_reason"] = "\(reason.rawValue)" }

@@ -31,22 +31,24 @@ package struct RunSupervisor: Sendable {
     ///
     /// - Parameters:
     ///   - fire: the instant that it was due at; `nil` for a run by hand.
+    ///   - until: when it must stop itself, by the wall clock: the end of its window.
     ///   - progress: receives how far it has come.
     package func run(
         _ job: JobConfiguration, on database: DatabaseAccess, trigger: Trigger, fire: Instant?, attempt: Int = 1,
-        isDryRun: Bool = false, progress: ProgressSink = .none
+        until: Instant? = nil, isDryRun: Bool = false, progress: ProgressSink = .none
     ) async -> Ending {
         let started = caretaker.clock.now()
         var record = RunRecord(
             id: Self.identifier(at: started), key: JobKey(job: job.name, database: database.name), kind: job.kind,
             trigger: trigger, attempt: attempt, scheduledAt: fire, startedAt: started)
-        let deadline = job.timeout.map { started + $0 }
+        let limits = Limits(timeout: job.timeout, window: until.map { max($0 - started, .zero) })
+        let deadline = limits.shortest.map { started + $0 }
         let context = caretaker.context(
             job: job.name, runID: record.id, database: database, zone: job.schedule.zone, deadline: deadline,
             isDryRun: isDryRun, progress: progress)
         if isDryRun {
             let begun = caretaker.clock.elapsed()
-            let result = await perform(job, context)
+            let result = await perform(job, context, limits)
             return finish(&record, result, elapsed: caretaker.clock.elapsed() - begun)
         }
 
@@ -67,7 +69,7 @@ package struct RunSupervisor: Sendable {
         }
         RunJournal.started(record, logger: caretaker.logger)
         let begun = caretaker.clock.elapsed()
-        let result = await perform(job, context)
+        let result = await perform(job, context, limits)
         let ending = finish(&record, result, elapsed: caretaker.clock.elapsed() - begun)
         await save(ending.record)
         RunJournal.ended(
@@ -95,10 +97,32 @@ package struct RunSupervisor: Sendable {
         }
     }
 
-    private func perform(_ job: JobConfiguration, _ context: JobContext) async -> Result<JobSummary, JobError> {
+    /// How long a run may take, from its beginning.
+    private struct Limits: Sendable {
+        let timeout: Duration?
+        let window: Duration?
+
+        var shortest: Duration? { [timeout, window].compactMap(\.self).min() }
+
+        /// What a run that reached the shortest limit ended with.
+        func error(after error: JobError) -> JobError {
+            let isWindow = window != nil && window == shortest
+            guard !isWindow else {
+                return JobError(
+                    .windowEnded, "stopped at the end of its window", hint: "It goes on at its next fire.",
+                    measures: error.measures, details: error.details)
+            }
+            return JobError(
+                .timedOut, "ended after its timeout of \(HumanText.duration(timeout ?? .zero))",
+                hint: "Raise timeout if the job needs longer, or find out what it waited for.", measures: error.measures,
+                details: error.details)
+        }
+    }
+
+    private func perform(_ job: JobConfiguration, _ context: JobContext, _ limits: Limits) async -> Result<JobSummary, JobError> {
         enum Event: Sendable {
             case ended(Result<JobSummary, JobError>)
-            case timedOut
+            case limitReached
             case timerEnded
         }
         return await withTaskGroup(of: Event.self) { group in
@@ -109,11 +133,11 @@ package struct RunSupervisor: Sendable {
                     return .ended(.failure(error))
                 }
             }
-            if let timeout = job.timeout {
+            if let limit = limits.shortest {
                 group.addTask {
                     do {
-                        try await context.clock.sleep(for: timeout)
-                        return .timedOut
+                        try await context.clock.sleep(for: limit)
+                        return .limitReached
                     } catch {
                         return .timerEnded
                     }
@@ -122,18 +146,14 @@ package struct RunSupervisor: Sendable {
             var isLate = false
             for await event in group {
                 switch event {
-                case .timedOut:
+                case .limitReached:
                     isLate = true
                     group.cancelAll()
                 case .timerEnded: break
                 case .ended(let result):
                     group.cancelAll()
-                    guard isLate, case .failure(let error) = result, let timeout = job.timeout else { return result }
-                    return .failure(
-                        JobError(
-                            .timedOut, "ended after its timeout of \(HumanText.duration(timeout))",
-                            hint: "Raise timeout if the job needs longer, or find out what it waited for.",
-                            measures: error.measures, details: error.details))
+                    guard isLate, case .failure(let error) = result else { return result }
+                    return .failure(limits.error(after: error))
                 }
             }
             return .failure(JobError(.unexpected, "the run ended without a result"))
@@ -154,7 +174,7 @@ package struct RunSupervisor: Sendable {
             record.warnings = summary.warnings
             return Ending(record: record, isWorthRetrying: false, wasNotBegun: false, details: nil)
         case .failure(let error):
-            record.outcome = error.code == .cancelled ? .cancelled : .failed
+            record.outcome = error.code == .cancelled || error.code == .windowEnded ? .cancelled : .failed
             record.errorCode = error.code.rawValue
             record.message = error.message
             record.hint = error.hint

@@ -14,7 +14,16 @@ final class SchedulerCarrier: RunCarrier {
         var overview: SchedulerOverview?
         var unreachable: Set<String> = []
         var lastEnding: String?
+        var pauses: [String: Pause] = [:]
+        var folds: [JobKey: Fold] = [:]
+        var lastForgetting: Instant?
         var isStopping = false
+    }
+
+    /// Fires that were skipped for one reason after the first, which was told.
+    private struct Fold {
+        let reason: SkipReason
+        var count = 0
     }
 
     private let caretaker: Caretaker
@@ -41,6 +50,12 @@ final class SchedulerCarrier: RunCarrier {
         let configuration = configuration
         guard let job = configuration.job(named: order.key.job), let database = configuration.databases[order.key.database]
         else { return .settled }
+        if await isPaused(order.key.job) {
+            await record(
+                SkippedFire(key: order.key, fire: order.fire, reason: .paused, passed: nil, attempt: order.attempt))
+            return .settled
+        }
+        unfold(order.key)
         if order.trigger == .catchUp {
             logger.notice(
                 "making up for the fire of \(order.fire.rfc3339), which was missed",
@@ -50,18 +65,64 @@ final class SchedulerCarrier: RunCarrier {
                 ])
         }
         let ending = await supervisor.run(
-            job, on: database, trigger: order.trigger, fire: order.fire, attempt: order.attempt)
+            job, on: database, trigger: order.trigger, fire: order.fire, attempt: order.attempt, until: order.until)
         note(ending.record)
+        unfold(order.key)
+        await forgetOldRuns()
         if ending.wasNotBegun { return .notBegun }
+        if ending.record.outcome == .succeeded { return .succeeded }
         return ending.isWorthRetrying ? .failedTransiently : .settled
     }
+
+    /// Old runs are let go of once a day, while the daemon is awake for a run anyway.
+    private func forgetOldRuns() async {
+        let now = caretaker.clock.now()
+        let keep = state.withLock { state -> Duration? in
+            if let last = state.lastForgetting, now - last < .seconds(86400), now >= last { return nil }
+            state.lastForgetting = now
+            return state.configuration.historyKeep
+        }
+        guard let keep else { return }
+        do throws(History.Failure) {
+            try await caretaker.history.forgetRuns(startedBefore: now - keep)
+        } catch {
+            logger.warning(
+                "old runs cannot be removed from the history: \(Caretaker.failure(error).message)",
+                metadata: ["event": "\(JournalEvent.historyUnavailable.rawValue)"])
+        }
+    }
+
+    // MARK: - Pauses
+
+    /// Reads anew which jobs are paused, and shows it.
+    func refreshPauses() async {
+        guard let pauses = try? await caretaker.history.pauses(at: caretaker.clock.now()) else { return }
+        let text = state.withLock { state in
+            state.pauses = pauses
+            return status(state)
+        }
+        notifier.status(text)
+    }
+
+    /// Asked of the history each time, so that a pause holds whether or not anybody told the daemon of it.
+    private func isPaused(_ job: String) async -> Bool {
+        guard let pauses = try? await caretaker.history.pauses(at: caretaker.clock.now()) else {
+            return state.withLock { $0.pauses[job] != nil }
+        }
+        return state.withLock { state in
+            state.pauses = pauses
+            return pauses[job] != nil
+        }
+    }
+
+    // MARK: - Skipped fires
 
     func record(_ skipped: SkippedFire) async {
         let now = caretaker.clock.now()
         var record = RunRecord(
             id: RunSupervisor.identifier(at: now), key: skipped.key,
-            kind: configuration.job(named: skipped.key.job)?.kind ?? "", trigger: .schedule, attempt: 1,
-            scheduledAt: skipped.fire, startedAt: now)
+            kind: configuration.job(named: skipped.key.job)?.kind ?? "", trigger: skipped.attempt > 1 ? .retry : .schedule,
+            attempt: skipped.attempt, scheduledAt: skipped.fire, startedAt: now)
         record.endedAt = now
         record.outcome = .skipped
         record.skipReason = skipped.reason
@@ -74,7 +135,24 @@ final class SchedulerCarrier: RunCarrier {
                 "a skipped fire cannot be recorded: \(Caretaker.failure(error).message)",
                 metadata: ["event": "\(JournalEvent.historyUnavailable.rawValue)", "job": "\(skipped.key.job)"])
         }
+        let isRepeated = state.withLock { state in
+            guard state.folds[skipped.key]?.reason == skipped.reason else {
+                return false
+            }
+            state.folds[skipped.key]?.count += 1
+            return true
+        }
+        guard !isRepeated else { return }
+        unfold(skipped.key)
+        state.withLock { $0.folds[skipped.key] = Fold(reason: skipped.reason) }
         RunJournal.skipped(record, logger: logger)
+    }
+
+    /// Tells how often a job was skipped since that was told first, once something else becomes of it.
+    private func unfold(_ key: JobKey) {
+        guard let fold = state.withLock({ $0.folds.removeValue(forKey: key) }), fold.count > 0 else { return }
+        RunJournal.folded(
+            key, kind: configuration.job(named: key.job)?.kind ?? "", reason: fold.reason, count: fold.count, logger: logger)
     }
 
     func announce(_ action: SchedulerAction) async {
@@ -90,6 +168,14 @@ final class SchedulerCarrier: RunCarrier {
         case .announceClockSetBack(let step):
             logger.warning(
                 "the clock went back by \(HumanText.duration(step)); what ran already is not repeated",
+                metadata: ["event": "\(JournalEvent.clockChanged.rawValue)"])
+        case .announceClockBehind(let until):
+            logger.critical(
+                "the clock is behind the last recorded fire, \(until.wallTime(in: configuration.zone)); jobs that delete are held until it has passed. If the clock is right now, say so: pgcaretaker resume JOB, for one of them",
+                metadata: ["event": "\(JournalEvent.clockBehind.rawValue)"])
+        case .announceClockCaughtUp:
+            logger.notice(
+                "jobs that delete are no longer held for the clock",
                 metadata: ["event": "\(JournalEvent.clockChanged.rawValue)"])
         case .start, .record: break
         }
@@ -157,6 +243,7 @@ final class SchedulerCarrier: RunCarrier {
             parts.append("DEGRADED: cannot reach database \(state.unreachable.sorted().joined(separator: ", "))")
         }
         if let overview = state.overview {
+            if overview.heldUntil != nil { parts.append("HELD: the clock is behind, nothing is deleted") }
             if !overview.running.isEmpty {
                 parts.append("running \(Set(overview.running.map(\.key.job)).sorted().joined(separator: ", "))")
             }
@@ -165,6 +252,9 @@ final class SchedulerCarrier: RunCarrier {
                 parts.append("next: \(key.job) at \(fire.wallTime(in: state.configuration.zone))")
             }
         }
+        let now = caretaker.clock.now()
+        let paused = state.pauses.values.filter { $0.until.map { $0 > now } ?? true }.map(\.job).sorted()
+        if !paused.isEmpty { parts.append("paused: \(paused.joined(separator: ", "))") }
         if let last = state.lastEnding { parts.append(last) }
         return parts.isEmpty ? "no job is configured" : parts.joined(separator: "; ")
     }

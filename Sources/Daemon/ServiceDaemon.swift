@@ -12,6 +12,9 @@ import UnixSignals
 
 /// The process that systemd starts: scheduler, watchdog, signals.
 package struct ServiceDaemon: Sendable {
+    /// How often more time is asked for while running jobs come to their end, ten seconds each.
+    private static let stopExtensions = 9
+
     private let configurationPath: String
     private let environment: [String: String]
     private let notifier: ServiceNotifier
@@ -30,7 +33,7 @@ package struct ServiceDaemon: Sendable {
     /// - Returns: the status to exit with.
     package func run() async -> Int32 {
         // Before anything else: a SIGHUP that comes early must not end the process.
-        let signals = await UnixSignalsSequence(trapping: .sighup, .sigterm, .sigint)
+        let signals = await UnixSignalsSequence(trapping: .sighup, .sigterm, .sigint, .sigusr1)
         let configuration: Configuration
         do throws(ConfigurationErrors) {
             configuration = try ConfigurationLoader(path: configurationPath, environment: environment).load()
@@ -55,6 +58,8 @@ package struct ServiceDaemon: Sendable {
                     hint: "Stop that one first, or give this one a state_directory of its own.", exitStatus: 75))
         }
         defer { withExtendedLifetime(daemonLock) {} }
+        // For the commands that tell the daemon that there is something new to read.
+        daemonLock.write("\(getpid())\n")
         if let damaged = caretaker.damagedHistory {
             logger.error(
                 "the history was damaged (\(damaged.reason)); a new one has begun, the old file is \(damaged.path). Backups are not affected.",
@@ -77,12 +82,13 @@ package struct ServiceDaemon: Sendable {
         } catch {
             return fail(Caretaker.failure(error))
         }
-        dispatcher.plan(plans(of: configuration), memory: memory, maxParallel: configuration.maxParallelJobs)
+        dispatcher.plan(JobPlan.plans(of: configuration), memory: memory, maxParallel: configuration.maxParallelJobs)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await dispatcher.run() }
             // The heartbeat is answered once the plan has been taken: the scheduler is armed.
             _ = await dispatcher.heartbeat()
             notifier.ready()
+            await carrier.refreshPauses()
             let count = configuration.jobs.count { $0.isEnabled }
             logger.info(
                 "started with \(HumanText.count(Int64(count), "job")) on \(HumanText.count(Int64(configuration.databases.count), "database"))",
@@ -112,16 +118,6 @@ package struct ServiceDaemon: Sendable {
     }
 
     // MARK: - Plans
-
-    private func plans(of configuration: Configuration) -> [JobPlan] {
-        configuration.jobs.filter(\.isEnabled).flatMap { job in
-            job.databases.map { database in
-                JobPlan(
-                    key: JobKey(job: job.name, database: database), schedule: job.schedule, catchesUp: job.catchesUp,
-                    catchUpWithin: job.catchUpWithin, retries: job.retries, retryDelay: job.retryDelay)
-            }
-        }
-    }
 
     /// What the history knows of the jobs, after the runs that were cut off have got their end.
     private func recall(
@@ -196,6 +192,10 @@ package struct ServiceDaemon: Sendable {
                     if !isStopping { await reload(dispatcher, carrier, caretaker) }
                     continue
                 }
+                if signal == .sigusr1 {
+                    await noteControls(dispatcher, carrier, caretaker)
+                    continue
+                }
                 // A second signal means: now. Children are in groups of their own and go by their pipes.
                 guard !isStopping else { exit(1) }
                 isStopping = true
@@ -204,8 +204,9 @@ package struct ServiceDaemon: Sendable {
                 logger.info("stopping", metadata: ["event": "\(JournalEvent.daemonStopping.rawValue)"])
                 dispatcher.stop()
                 group.addTask {
-                    // A cancelled pg_dump gets some seconds to end; systemd shall not lose patience before.
-                    while !Task.isCancelled {
+                    // A cancelled pg_dump gets some seconds to end; systemd shall not lose patience before, but neither wait
+                    // for ever for a run that does not end.
+                    for _ in 0..<Self.stopExtensions where !Task.isCancelled {
                         notifier.extendTimeout(by: .seconds(20))
                         try? await Task.sleep(for: .seconds(10))
                     }
@@ -213,6 +214,13 @@ package struct ServiceDaemon: Sendable {
             }
             group.cancelAll()
         }
+    }
+
+    /// A command has paused or resumed something.
+    private func noteControls(_ dispatcher: Dispatcher, _ carrier: SchedulerCarrier, _ caretaker: Caretaker) async {
+        await carrier.refreshPauses()
+        // Without a fire that is still to come in the history, the clock is what a person has said is right.
+        if (try? await caretaker.history.hasTrustedFire(after: caretaker.clock.now())) == false { dispatcher.trustClock() }
     }
 
     private func reload(_ dispatcher: Dispatcher, _ carrier: SchedulerCarrier, _ caretaker: Caretaker) async {
@@ -224,7 +232,7 @@ package struct ServiceDaemon: Sendable {
             do throws(History.Failure) {
                 let memory = try await caretaker.history.remember(schedules(of: configuration), at: caretaker.clock.now())
                 carrier.configuration = configuration
-                dispatcher.plan(plans(of: configuration), memory: memory, maxParallel: configuration.maxParallelJobs)
+                dispatcher.plan(JobPlan.plans(of: configuration), memory: memory, maxParallel: configuration.maxParallelJobs)
                 _ = await dispatcher.heartbeat()
                 ConfigurationJournal.reloaded(changes, logger: logger)
                 notifier.ready(status: "configuration reloaded: \(changes.sentence)")

@@ -84,37 +84,101 @@ extension History {
 
     /// Notes the jobs that there are, and tells what is remembered of each.
     ///
-    /// A job that was not known is first seen `now`. A job whose schedule changed starts anew with the new one, so that
-    /// the new schedule has no fires in the past that anybody could have missed.
+    /// A job that was not known, or was not configured meanwhile, is first seen `now`. A job whose schedule changed starts anew
+    /// with the new one. Neither has fires in the past that anybody could have missed.
     ///
     /// - Parameter schedules: every job's schedule with its zone, as one text that changes when either does.
     package func remember(_ schedules: [JobKey: String], at now: Instant) async throws(Failure) -> [JobKey: JobMemory] {
         try await write { database in
+            for row in try Row.fetchAll(database, sql: "SELECT job, database FROM jobs") {
+                let key = JobKey(job: row["job"], database: row["database"])
+                guard schedules[key] == nil else { continue }
+                try database.execute(
+                    sql: "DELETE FROM jobs WHERE job = ? AND database = ?", arguments: [key.job, key.database])
+            }
+            let note = try database.makeStatement(
+                sql: """
+                    INSERT INTO jobs (job, database, schedule, first_seen) VALUES (?1, ?2, ?3, ?4)
+                    ON CONFLICT (job, database) DO UPDATE SET schedule = ?3, first_seen = ?4 WHERE schedule <> ?3
+                    """)
+            let seen = try database.makeStatement(sql: "SELECT first_seen FROM jobs WHERE job = ? AND database = ?")
+            let last = try database.makeStatement(
+                sql: """
+                    SELECT scheduled_at, attempt, outcome, error_code FROM runs
+                    WHERE job = ? AND database = ? AND scheduled_at IS NOT NULL AND NOT distrusted
+                    ORDER BY scheduled_at DESC, attempt DESC LIMIT 1
+                    """)
+            let success = try database.makeStatement(
+                sql: """
+                    SELECT scheduled_at FROM runs
+                    WHERE job = ? AND database = ? AND scheduled_at IS NOT NULL AND NOT distrusted AND outcome = 'succeeded'
+                    ORDER BY scheduled_at DESC LIMIT 1
+                    """)
             var memory: [JobKey: JobMemory] = [:]
             for (key, schedule) in schedules {
-                try database.execute(
-                    sql: """
-                        INSERT INTO jobs (job, database, schedule, first_seen) VALUES (?1, ?2, ?3, ?4)
-                        ON CONFLICT (job, database) DO UPDATE SET schedule = ?3, first_seen = ?4 WHERE schedule <> ?3
-                        """,
-                    arguments: [key.job, key.database, schedule, now.microsecondsSinceEpoch])
-                guard
-                    let row = try Row.fetchOne(
-                        database,
-                        sql: """
-                            SELECT first_seen,
-                                (SELECT max(scheduled_at) FROM runs r
-                                 WHERE r.job = j.job AND r.database = j.database AND r.scheduled_at IS NOT NULL) AS last_fire
-                            FROM jobs j WHERE job = ? AND database = ?
-                            """,
-                        arguments: [key.job, key.database])
-                else { continue }
-                memory[key] = JobMemory(
-                    firstSeen: Instant(microsecondsSinceEpoch: row["first_seen"]),
-                    lastFire: (row["last_fire"] as Int64?).map(Instant.init(microsecondsSinceEpoch:)),
-                    schedule: schedule)
+                try note.execute(arguments: [key.job, key.database, schedule, now.microsecondsSinceEpoch])
+                let names: StatementArguments = [key.job, key.database]
+                guard let firstSeen = try Int64.fetchOne(seen, arguments: names) else { continue }
+                var known = JobMemory(firstSeen: Instant(microsecondsSinceEpoch: firstSeen), schedule: schedule)
+                known.lastSuccess = Self.instant(try Int64.fetchOne(success, arguments: names))
+                if let row = try Row.fetchOne(last, arguments: names) {
+                    let fire = Instant(microsecondsSinceEpoch: row["scheduled_at"])
+                    known.lastFire = fire
+                    // A run that a stop cut off did not fail; it only has not been done.
+                    if row["outcome"] == Outcome.cancelled.rawValue, row["error_code"] == "cancelled" {
+                        known.interrupted = InterruptedRun(fire: fire, attempt: row["attempt"], wasStopped: true)
+                    }
+                }
+                memory[key] = known
             }
             return memory
+        }
+    }
+
+    /// What the history has of a fire: its own records, the last attempt last, or the one record that stands for it and others.
+    package func records(of key: JobKey, at fire: Instant) async throws(Failure) -> [RunRecord] {
+        try await read { database in
+            let own = try Row.fetchAll(
+                database, sql: "SELECT * FROM runs WHERE job = ? AND database = ? AND scheduled_at = ? ORDER BY attempt",
+                arguments: [key.job, key.database, fire.microsecondsSinceEpoch]
+            ).compactMap(Self.run)
+            guard own.isEmpty else { return own }
+            return try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT * FROM runs WHERE job = ?1 AND database = ?2 AND passed_first <= ?3 AND scheduled_at > ?3
+                    ORDER BY scheduled_at LIMIT 1
+                    """,
+                arguments: [key.job, key.database, fire.microsecondsSinceEpoch]
+            ).compactMap(Self.run)
+        }
+    }
+
+    /// Since when a job, with the schedule that it has, is known; `nil` if it is not.
+    package func firstSeen(_ key: JobKey) async throws(Failure) -> Instant? {
+        try await read { database in
+            Self.instant(
+                try Int64.fetchOne(
+                    database, sql: "SELECT first_seen FROM jobs WHERE job = ? AND database = ?", arguments: [key.job, key.database])
+            )
+        }
+    }
+
+    /// How long the newest successful runs of each job took.
+    ///
+    /// - Parameter limit: so many of each job at most.
+    package func durations(limit: Int) async throws(Failure) -> [JobKey: [Duration]] {
+        try await read { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT job, database, ended_at - started_at AS took FROM (
+                        SELECT *, row_number() OVER (PARTITION BY job, database ORDER BY started_at DESC) AS place
+                        FROM runs WHERE outcome = 'succeeded' AND ended_at IS NOT NULL
+                    ) WHERE place <= ?
+                    """, arguments: [limit])
+            return Dictionary(grouping: rows, by: { JobKey(job: $0["job"], database: $0["database"]) })
+                .mapValues { $0.map { .microseconds($0["took"] as Int64) } }
         }
     }
 
@@ -174,7 +238,7 @@ extension History {
         return run
     }
 
-    private static func instant(_ microseconds: Int64?) -> Instant? {
+    static func instant(_ microseconds: Int64?) -> Instant? {
         microseconds.map(Instant.init(microsecondsSinceEpoch:))
     }
 

@@ -22,7 +22,7 @@ package final class History: Sendable {
 
     /// Opens the history, makes it if it is not there, and brings its schema forward.
     ///
-    /// - Parameter readOnly: for commands that only look; the file must then exist.
+    /// - Parameter readOnly: for commands that only look; the file must then exist. Only an old schema is brought forward.
     /// - Throws: ``Failure``.
     package init(path: String, readOnly: Bool = false) throws(Failure) {
         self.path = path
@@ -43,6 +43,10 @@ package final class History: Sendable {
             let migrator = Self.migrator
             let isNewer = try queue.read { try migrator.hasBeenSuperseded($0) }
             guard !isNewer else { throw Failure.newerVersion(path: path) }
+            if readOnly, !(try queue.read { try migrator.hasCompletedMigrations($0) }) {
+                // Another process is just making it, or it is from before an update: it is brought forward here.
+                _ = try History(path: path)
+            }
             if !readOnly { try migrator.migrate(queue) }
             database = queue
         } catch let failure as Failure {
@@ -144,6 +148,15 @@ package final class History: Sendable {
                         job TEXT NOT NULL, database TEXT NOT NULL, name TEXT NOT NULL, crossed_at INTEGER NOT NULL,
                         PRIMARY KEY (job, database, name)
                     ) STRICT, WITHOUT ROWID;
+                    """)
+        }
+        migrator.registerMigration("2: pauses, fires of a clock that was ahead") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE pauses (
+                        job TEXT NOT NULL PRIMARY KEY, since INTEGER NOT NULL, until INTEGER, reason TEXT
+                    ) STRICT, WITHOUT ROWID;
+                    ALTER TABLE runs ADD COLUMN distrusted INTEGER NOT NULL DEFAULT 0;
                     """)
         }
         return migrator

@@ -47,8 +47,20 @@ package enum SkipReason: String, Sendable, Hashable, CaseIterable {
     case locked
     /// Nobody was there when it was due, and it is not to be made up for.
     case missed
+    /// Nobody was there when it was due, and by now it is too late to make up for it (`catch_up_within`).
+    case tooLate = "too-late"
     /// Its calendar day did not exist in its zone.
     case nonexistentDate = "nonexistent-date"
+    /// Somebody has paused the job.
+    case paused
+    /// It came, or its turn came, outside of the job's window.
+    case window
+    /// The job that it is to run after did not do its work that night.
+    case dependency
+    /// The clock is behind what has been recorded, and what the job does cannot be taken back.
+    case clockBehind = "clock-behind"
+    /// Another host has taken it.
+    case elsewhere
 
     /// The reason in words, to follow "skipped: ".
     package var words: String {
@@ -56,7 +68,13 @@ package enum SkipReason: String, Sendable, Hashable, CaseIterable {
         case .overlap: "the previous run had not ended"
         case .locked: "another process was running this job"
         case .missed: "pgcaretaker was not there when it was due"
+        case .tooLate: "pgcaretaker was not there when it was due, and it is too late to make up for it"
         case .nonexistentDate: "that day did not exist in its time zone"
+        case .paused: "the job is paused"
+        case .window: "it was not within the job's window"
+        case .dependency: "the job that it runs after had not succeeded for the same night"
+        case .clockBehind: "the clock is behind the last recorded fire, and the job deletes"
+        case .elsewhere: "another host has taken it"
         }
     }
 }
@@ -152,28 +170,37 @@ package struct JobMemory: Hashable, Sendable {
     package var lastFire: Instant?
     /// The schedule and zone that those fires followed.
     package var schedule: String
-    /// A fire whose run began and never ended, and its attempt.
+    /// A fire whose run began and never came to its end, and its attempt.
     package var interrupted: InterruptedRun?
+    /// The latest fire whose run succeeded.
+    package var lastSuccess: Instant?
 
     /// What is known of a job.
-    package init(firstSeen: Instant, lastFire: Instant? = nil, schedule: String, interrupted: InterruptedRun? = nil) {
+    package init(
+        firstSeen: Instant, lastFire: Instant? = nil, schedule: String, interrupted: InterruptedRun? = nil,
+        lastSuccess: Instant? = nil
+    ) {
         self.firstSeen = firstSeen
         self.lastFire = lastFire
+        self.lastSuccess = lastSuccess
         self.schedule = schedule
         self.interrupted = interrupted
     }
 }
 
-/// A run that began and whose process died before it ended.
+/// A run that began and did not come to its own end.
 package struct InterruptedRun: Hashable, Sendable {
     /// The fire that it was for.
     package let fire: Instant
     /// Which attempt it was.
     package let attempt: Int
+    /// Whether it was ended in order because the daemon stopped; else its process died.
+    package let wasStopped: Bool
 
     /// A run that was cut off.
-    package init(fire: Instant, attempt: Int) {
+    package init(fire: Instant, attempt: Int, wasStopped: Bool = false) {
         self.fire = fire
         self.attempt = attempt
+        self.wasStopped = wasStopped
     }
 }

@@ -25,6 +25,7 @@ package struct JobError: Error, Sendable {
         case locked = "locked"
         case timedOut = "timed-out"
         case cancelled = "cancelled"
+        case windowEnded = "window-ended"
         case interrupted = "interrupted"
         case historyUnavailable = "history-unavailable"
         case badConfiguration = "bad-configuration"

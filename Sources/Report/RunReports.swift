@@ -15,9 +15,12 @@ package enum RunReports {
         package let nextFire: Instant?
         /// Its newest run.
         package let last: RunRecord?
+        /// The pause that holds.
+        package let pause: Pause?
 
         /// A line of the list of jobs.
-        package init(job: JobConfiguration, database: String, nextFire: Instant?, last: RunRecord?) {
+        package init(job: JobConfiguration, database: String, nextFire: Instant?, last: RunRecord?, pause: Pause? = nil) {
+            self.pause = pause
             self.job = job
             self.database = database
             self.nextFire = nextFire
@@ -33,13 +36,18 @@ package enum RunReports {
             table.add([
                 line.job.name, line.job.kind, line.database,
                 "\(line.job.schedule.expression.text) \(zone.identifier)",
-                line.job.isEnabled ? line.nextFire?.wallTime(in: zone) ?? "never" : "disabled",
-                line.nextFire.map { HumanText.duration($0 - now) } ?? "",
+                line.job.isEnabled
+                    ? line.pause.map { paused($0, zone) } ?? line.nextFire?.wallTime(in: zone) ?? "never" : "disabled",
+                line.pause == nil ? line.nextFire.map { HumanText.duration($0 - now) } ?? "" : "",
                 line.last.map { $0.startedAt.wallTime(in: zone) } ?? "never",
                 line.last.map { $0.outcome?.rawValue ?? "running" } ?? "",
             ])
         }
         return table.text
+    }
+
+    private static func paused(_ pause: Pause, _ zone: ZoneRules) -> String {
+        "paused" + (pause.until.map { " until \($0.wallTime(in: zone))" } ?? "") + (pause.reason.map { " (\($0))" } ?? "")
     }
 
     /// The list of jobs for programs.
@@ -48,7 +56,8 @@ package enum RunReports {
             lines.map { line in
                 .object([
                     ("job", .text(line.job.name)), ("kind", .text(line.job.kind)), ("database", .text(line.database)),
-                    ("enabled", .boolean(line.job.isEnabled)), ("paused", .boolean(false)),
+                    ("enabled", .boolean(line.job.isEnabled)), ("paused", .boolean(line.pause != nil)),
+                    ("paused_until", .optional(line.pause?.until?.rfc3339)), ("pause_reason", .optional(line.pause?.reason)),
                     ("schedule", .text(line.job.schedule.expression.text)),
                     ("timezone", .text(line.job.schedule.zone.identifier)),
                     ("class", .text(line.job.schedule.expression.scheduleClass.rawValue)),

@@ -159,3 +159,13 @@ package struct ZoneRules: Hashable, Sendable {
         }
     }
 }
+
+extension ZoneRules {
+    /// The first instant at which the wall shows a time, given in seconds as if it were UTC; behind a gap its end.
+    package func instant(ofLocal local: Int64) -> Instant {
+        switch resolve(local: local) {
+        case .exists(let second): Instant(secondsSinceEpoch: second)
+        case .gap(let end, _): Instant(secondsSinceEpoch: end)
+        }
+    }
+}

@@ -26,6 +26,8 @@ package struct SchedulerOverview: Hashable, Sendable {
     package let nextKey: JobKey?
     /// When it is due.
     package let nextFire: Instant?
+    /// Until when jobs that delete are held, because the clock is behind what has been recorded.
+    package let heldUntil: Instant?
 }
 
 /// The loop around ``SchedulerState``: one mailbox of events, one timer, one task for each run.
@@ -65,6 +67,11 @@ package actor Dispatcher {
     package nonisolated func plan(_ plans: [JobPlan], memory: [JobKey: JobMemory], maxParallel: Int) {
         post.yield(.parallel(maxParallel))
         post.yield(.event(.planned(plans, memory: memory)))
+    }
+
+    /// Takes the clock for right, so that nothing is held any longer because it is behind.
+    package nonisolated func trustClock() {
+        post.yield(.event(.clockTrusted))
     }
 
     /// Starts no run any more, cancels those that are going, and lets ``run()`` return when they have ended.
@@ -129,14 +136,16 @@ package actor Dispatcher {
                         post.yield(.event(.ended(order, verdict)))
                     }
                 case .record(let skipped): await carrier.record(skipped)
-                case .announceRetry, .announceGivenUp, .announceClockSetBack: await carrier.announce(action)
+                case .announceRetry, .announceGivenUp, .announceClockSetBack, .announceClockBehind, .announceClockCaughtUp:
+                    await carrier.announce(action)
                 }
             }
             timer.arm(at: state.nextWake)
             let next = state.nextFire
             await carrier.schedulerChanged(
                 SchedulerOverview(
-                    running: state.running, waitingCount: state.waitingCount, nextKey: next?.key, nextFire: next?.at))
+                    running: state.running, waitingCount: state.waitingCount, nextKey: next?.key, nextFire: next?.at,
+                    heldUntil: state.heldUntil))
         }
     }
 

@@ -15,16 +15,16 @@ struct JobsCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try file.load()
-        let latest =
-            try await HistoryReader.read(configuration) { history throws(History.Failure) in
-                try await history.latestRuns()
-            } ?? [:]
         let now = SystemJobClock().now()
+        let (latest, pauses) =
+            try await HistoryReader.read(configuration) { history throws(History.Failure) in
+                (try await history.latestRuns(), try await history.pauses(at: now))
+            } ?? ([:], [:])
         let lines = configuration.jobs.flatMap { job in
             job.databases.map { database in
                 RunReports.JobLine(
                     job: job, database: database, nextFire: job.isEnabled ? job.schedule.next(after: now) : nil,
-                    last: latest[JobKey(job: job.name, database: database)])
+                    last: latest[JobKey(job: job.name, database: database)], pause: pauses[job.name])
             }
         }
         Terminal.say(json.isOn ? RunReports.json(lines).text : RunReports.table(lines, now: now))

@@ -14,6 +14,7 @@ struct Pgcaretaker: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             DaemonCommand.self, CheckCommand.self, JobsCommand.self, NextCommand.self, RunCommand.self,
-            HistoryCommand.self, BackupsCommand.self, TablesCommand.self, TryCommand.self,
+            PauseCommand.self, ResumeCommand.self, HistoryCommand.self, WhyCommand.self, SimulateCommand.self, BackupsCommand.self,
+            TablesCommand.self, TryCommand.self,
         ])
 }

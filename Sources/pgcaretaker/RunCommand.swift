@@ -21,11 +21,7 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try file.load()
-        guard let found = configuration.job(named: job) else {
-            let nearest = Nearest.word(to: job, among: configuration.jobs.map(\.name))
-            throw Terminal.fail(
-                "there is no job \"\(job)\"", hint: nearest.map { "Did you mean \($0)?" } ?? "See pgcaretaker jobs.", status: 64)
-        }
+        let found = try configuration.demandJob(job)
         guard database.map(found.databases.contains) ?? true else {
             throw Terminal.fail(
                 "the job \(job) does not work on a database \"\(database ?? "")\"",

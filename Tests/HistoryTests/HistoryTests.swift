@@ -45,6 +45,82 @@ struct HistoryTests {
         #expect(try await history.unfinishedRuns() == [])
     }
 
+    @Test("who only looks brings a schema forward that is behind, be the file empty or old")
+    func behind() async throws {
+        let folder = try TemporaryFolder("history")
+        let path = folder.path("h.db")
+        try Data().write(to: URL(fileURLWithPath: path))
+        let looking = try History(path: path, readOnly: true)
+        #expect(try await looking.runs(limit: 1) == [])
+        #expect(try await looking.pauses(at: now) == [:])
+    }
+
+    @Test("a job that was not configured meanwhile has missed nothing")
+    func forgotten() async throws {
+        let folder = try TemporaryFolder("history")
+        let history = try History(path: folder.path("h.db"))
+        let other = JobKey(job: "other", database: "main")
+        _ = try await history.remember([key: "0 2 * * *", other: "0 3 * * *"], at: now)
+        _ = try await history.remember([other: "0 3 * * *"], at: now + .seconds(60))
+        let later = try await history.remember([key: "0 2 * * *", other: "0 3 * * *"], at: now + .seconds(120))
+        #expect(later[key]?.firstSeen == now + .seconds(120))
+        #expect(later[other]?.firstSeen == now)
+    }
+
+    @Test("what is remembered of a job is its last fire, its last success, and whether a stop cut it off")
+    func lastFires() async throws {
+        let folder = try TemporaryFolder("history")
+        let history = try History(path: folder.path("h.db"))
+        for (hour, outcome) in [(0, Outcome.succeeded), (1, .succeeded), (2, .failed), (3, .cancelled)] {
+            var run = record("\(hour)", fire: now + .seconds(hour * 3600))
+            _ = try await history.begin(run)
+            run.endedAt = now
+            run.outcome = outcome
+            run.errorCode = outcome == .cancelled ? "cancelled" : nil
+            try await history.end(run)
+        }
+        let memory = try await history.remember([key: "0 * * * *"], at: now)[key]
+        #expect(memory?.lastFire == now + .seconds(3 * 3600))
+        #expect(memory?.lastSuccess == now + .seconds(3600))
+        #expect(memory?.interrupted == InterruptedRun(fire: now + .seconds(3 * 3600), attempt: 1, wasStopped: true))
+        // A clock that was three hours ahead is told to have been wrong.
+        #expect(try await history.hasTrustedFire(after: now))
+        #expect(try await history.distrustFires(after: now) == 3)
+        #expect(try await history.hasTrustedFire(after: now) == false)
+        #expect(try await history.remember([key: "0 * * * *"], at: now)[key]?.lastFire == now)
+    }
+
+    @Test("a pause holds until its end or until it is lifted")
+    func pauses() async throws {
+        let folder = try TemporaryFolder("history")
+        let history = try History(path: folder.path("h.db"))
+        let short = Pause(job: "a", since: now, until: now + .seconds(60), reason: "exams")
+        let long = Pause(job: "b", since: now, until: nil, reason: nil)
+        try await history.pause(short)
+        try await history.pause(long)
+        #expect(try await history.pauses(at: now + .seconds(59)) == ["a": short, "b": long])
+        #expect(try await history.pauses(at: now + .seconds(60)) == ["b": long])
+        #expect(try await history.resume("a", at: now + .seconds(60)) == false)
+        #expect(try await history.resume("b", at: now + .seconds(60)))
+        #expect(try await history.pauses(at: now) == [:])
+    }
+
+    @Test("a fire is found by its own record, or by the one that stands for it")
+    func stories() async throws {
+        let folder = try TemporaryFolder("history")
+        let history = try History(path: folder.path("h.db"))
+        var skipped = record("1", fire: now + .seconds(7200))
+        skipped.endedAt = now
+        skipped.outcome = .skipped
+        skipped.skipReason = .missed
+        skipped.passed = PassedFires(first: now, count: 2)
+        try await history.record(skipped: skipped)
+        #expect(try await history.records(of: key, at: now + .seconds(3600)) == [skipped])
+        #expect(try await history.records(of: key, at: now + .seconds(7200)) == [skipped])
+        #expect(try await history.records(of: key, at: now - .seconds(1)) == [])
+        #expect(try await history.records(of: key, at: now + .seconds(10_800)) == [])
+    }
+
     @Test("the end of a run is written also by a task that has been cancelled")
     func cancelled() async throws {
         let folder = try TemporaryFolder("history")

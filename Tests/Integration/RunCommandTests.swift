@@ -118,7 +118,8 @@ struct RunCommandTests {
             let job = try #require(objects.first { $0["job"] as? String == "table-sizes" })
             #expect(
                 Set(job.keys) == [
-                    "job", "kind", "database", "enabled", "paused", "schedule", "timezone", "class", "next_fire", "last_run",
+                    "job", "kind", "database", "enabled", "paused", "paused_until", "pause_reason", "schedule", "timezone", "class",
+                    "next_fire", "last_run",
                 ])
             #expect((job["last_run"] as? [String: Any])?["outcome"] as? String == "succeeded")
             #expect((job["next_fire"] as? String)?.hasSuffix(":30:00Z") == true, "\(job)")

@@ -52,7 +52,7 @@ struct SchedulerStateTests {
         var state = SchedulerState(maxParallel: 2)
         let plan = try plan("backup", "0 0 * * *", within: .seconds(3600))
         let actions = state.handle(.planned([plan], memory: memory(start - .seconds(86400))), at: hours(2))
-        #expect(actions == [.record(SkippedFire(key: key, fire: start, reason: .missed, passed: nil))])
+        #expect(actions == [.record(SkippedFire(key: key, fire: start, reason: .tooLate, passed: nil))])
     }
 
     @Test("without catch-up a missed fire is recorded, not run")
