@@ -53,6 +53,10 @@ let package = Package(
                 arguments, logging, signals,
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "Benchmarks",
+            dependencies: ["Command", "Configuration", "Daemon", "Jobs", "Postgres", "Report", "Schedule", arguments, signals],
+            path: "Benchmarks", swiftSettings: strict),
         room(
             "Daemon",
             needs: [
