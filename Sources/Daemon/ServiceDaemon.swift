@@ -162,6 +162,8 @@ package struct ServiceDaemon: Sendable {
             do throws(JobError) {
                 await (try context.connect()).close()
             } catch {
+                // A daemon that is told to stop in its first second has not found out anything.
+                guard error.code != .cancelled else { return }
                 carrier.note(database: database.name, isReachable: false, reason: error.message)
             }
         }
