@@ -49,10 +49,17 @@ let package = Package(
         .executableTarget(
             name: "pgcaretaker",
             dependencies: [
-                "Command", "Configuration", "Daemon", "History", "Jobs", "Postgres", "Report", "Schedule", "Scheduler", "Systemd",
-                arguments, logging, signals,
+                "CQuietDispatch", "Command", "Configuration", "Daemon", "History", "Jobs", "Postgres", "Report", "Schedule",
+                "Scheduler", "Systemd", arguments, logging, signals,
             ],
-            swiftSettings: strict),
+            swiftSettings: strict,
+            // Why: see Sources/CQuietDispatch.
+            linkerSettings: [
+                .unsafeFlags([
+                    "-Xlinker", "--wrap=_dispatch_workq_worker_register",
+                    "-Xlinker", "--wrap=_dispatch_workq_worker_unregister",
+                ])
+            ]),
         .executableTarget(
             name: "Benchmarks",
             dependencies: ["Command", "Configuration", "Daemon", "Jobs", "Postgres", "Report", "Schedule", arguments, signals],
@@ -72,6 +79,7 @@ let package = Package(
         room("Postgres", needs: ["CLibpq", "Command"]),
         room("Command", needs: [subprocess, system]),
         room("Systemd", needs: ["CSystemd", logging]),
+        .target(name: "CQuietDispatch"),
         .systemLibrary(name: "CTimerfd"),
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),

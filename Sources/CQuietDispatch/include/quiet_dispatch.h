@@ -1,0 +1,2 @@
+#pragma once
+// Nothing is called from Swift: see quiet_dispatch.c.
