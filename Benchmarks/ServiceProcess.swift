@@ -1,9 +1,11 @@
+import Foundation
 import Glibc
 
 /// A daemon, started as systemd would start it: by exec, with a socket that it reports to.
 final class ServiceProcess: Sendable {
     let processID: pid_t
     private let socket: NotifySocket
+    private let log: String
     private let startedAt: ContinuousClock.Instant
 
     /// Starts it.
@@ -12,10 +14,12 @@ final class ServiceProcess: Sendable {
     init(
         _ program: String, _ arguments: [String], environment: [String: String], watchdog: Duration?, log: String, folder: String
     ) throws {
-        socket = try NotifySocket(path: "\(folder)/notify")
+        // A name of its own: the socket of the start before may be removed only now.
+        socket = try NotifySocket(path: "\(folder)/n\(UInt32.random(in: 0...UInt32.max))")
         var environment = environment
         environment["NOTIFY_SOCKET"] = socket.path
         if let watchdog { environment["WATCHDOG_USEC"] = String(Int64(watchdog / .microseconds(1))) }
+        self.log = log
         startedAt = .now
         processID = try Self.spawn([program] + arguments, environment.map { "\($0.key)=\($0.value)" }, log: log)
     }
@@ -53,7 +57,8 @@ final class ServiceProcess: Sendable {
         while let (message, at) = socket.receive() {
             if message.split(separator: "\n").contains("READY=1") { return startedAt.duration(to: at) }
         }
-        throw BenchmarkFailure("the daemon did not become ready within \(NotifySocket.patienceSeconds) s")
+        let said = FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        throw BenchmarkFailure("the daemon did not become ready within \(NotifySocket.patienceSeconds) s\n\(said)")
     }
 
     /// Ends it in order. Blocks.
@@ -82,7 +87,6 @@ final class NotifySocket: Sendable {
 
     init(path: String) throws {
         self.path = path
-        unlink(path)
         descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw BenchmarkFailure.system("open a socket for", path) }
         var address = sockaddr_un()
