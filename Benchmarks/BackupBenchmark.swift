@@ -101,6 +101,7 @@ struct BackupBenchmark {
         section.aim(
             "file smaller than that of pg_dump -Fc", measured: Number.ratio(size), isReached: job.size < plain.size)
         section.note("The job is a process of its own: dump, zstd, SHA-256, check of the archive, fsync, manifest, history.")
+        if let remark = InsertClient.remark(idle: idle) { section.note(remark) }
         return section
     }
 }

@@ -89,6 +89,7 @@ struct CleanupBenchmark {
         section.aim(
             "p99 of inserts meanwhile at most 5 ms above idle", measured: "\(Number.milliseconds(p99 - idle)) above",
             isReached: p99 <= idle + 5)
+        if let remark = InsertClient.remark(idle: idle) { section.note(remark) }
         return section
     }
 }

@@ -62,6 +62,13 @@ final class InsertClient: Sendable {
         }
     }
 
+    /// What to say if even without a contestant the client could not keep its pace; `nil` if it could.
+    static func remark(idle: Double) -> String? {
+        guard idle > 50 else { return nil }
+        return
+            "Something else keeps this machine busy: the inserts fell behind with no contestant at work. Their latencies mean nothing."
+    }
+
     /// The latencies while nothing else happens.
     static func idle(on target: ConnectionTarget) async throws -> [Double] {
         try await measure(on: target) { try await Task.sleep(for: idleTime) }.latencies
