@@ -12,6 +12,8 @@ package struct Configuration: Sendable {
     package let stateDirectory: String
     /// How many jobs may run at once.
     package let maxParallelJobs: Int
+    /// Who else runs this configuration.
+    package let coordination: Coordination
     /// The least important level that is logged.
     package let logLevel: String
     /// How long runs are remembered.
@@ -27,6 +29,14 @@ package struct Configuration: Sendable {
 
     /// The job of that name.
     package func job(named name: String) -> JobConfiguration? { jobs.first { $0.name == name } }
+}
+
+/// How daemons on several hosts agree on who runs what.
+package enum Coordination: String, Sendable, CaseIterable {
+    /// There is one host only.
+    case none
+    /// Through the database that a job works on.
+    case database
 }
 
 /// A job as the configuration describes it.
@@ -104,6 +114,6 @@ extension Configuration {
             .filter { key in !onOneSide.contains { key.hasPrefix("jobs.\($0).") } }.sorted()
         return ConfigurationChanges(
             added: theirs.subtracting(mine).sorted(), removed: mine.subtracting(theirs).sorted(), changedKeys: changed,
-            needsRestart: changed.filter { $0 == "state_directory" || $0 == "log_level" })
+            needsRestart: changed.filter { ["state_directory", "log_level", "coordination"].contains($0) })
     }
 }

@@ -34,7 +34,9 @@ struct ConfigurationBuilder {
         return Configuration(
             files: files, zone: zone,
             stateDirectory: root.text("state_directory") ?? firstPath(environment["STATE_DIRECTORY"]) ?? "/var/lib/pgcaretaker",
-            maxParallelJobs: root.integer("max_parallel_jobs") ?? 2, logLevel: root.text("log_level") ?? "info",
+            maxParallelJobs: root.integer("max_parallel_jobs") ?? 2,
+            coordination: root.text("coordination").flatMap { Coordination(rawValue: $0) } ?? .none,
+            logLevel: root.text("log_level") ?? "info",
             historyKeep: root.duration("history_keep") ?? .seconds(400 * 86400),
             databases: databases.compactMapValues { $0 }, jobs: jobs,
             warnings: validator.problems.filter(\.isWarning), values: values)

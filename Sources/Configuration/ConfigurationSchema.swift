@@ -14,6 +14,11 @@ package enum ConfigurationSchema {
         OptionSpecification(
             "max_parallel_jobs", .integer(1...64), default: .integer(2), "How many jobs may run at once."),
         OptionSpecification(
+            "coordination", .choice(Coordination.allCases.map(\.rawValue)), default: .text(Coordination.none.rawValue),
+            reloadable: false,
+            "Whether daemons on several hosts agree, through the database that a job works on, that each fire is run by one of them."
+        ),
+        OptionSpecification(
             "log_level", .choice(["debug", "info", "notice", "warning", "error"]), default: .text("info"),
             reloadable: false, "The least important level that is logged."),
         OptionSpecification(

@@ -76,6 +76,8 @@ enum RunJournal {
         if let reason = record.skipReason { metadata["skip_reason"] = "\(reason.rawValue)" }
         let others = record.passed.map { $0.count > 0 ? ", and \(HumanText.count(Int64($0.count), "fire")) before it" : "" } ?? ""
         let fire = record.scheduledAt.map { " of \($0.rfc3339)\(others)" } ?? ""
-        logger.notice("skipped the run\(fire): \(record.skipReason?.words ?? "")", metadata: metadata)
+        // With several hosts each fire is somebody else's for all but one of them.
+        let level: Logger.Level = record.skipReason == .elsewhere ? .debug : .notice
+        logger.log(level: level, "skipped the run\(fire): \(record.skipReason?.words ?? "")", metadata: metadata)
     }
 }

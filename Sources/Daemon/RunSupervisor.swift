@@ -5,6 +5,7 @@ import Jobs
 import Logging
 import Postgres
 import Schedule
+import Scheduler
 
 /// Runs one job once: the lock, the claim, the deadline, the record, the line in the journal.
 package struct RunSupervisor: Sendable {
@@ -16,15 +17,29 @@ package struct RunSupervisor: Sendable {
         package let isWorthRetrying: Bool
         /// Whether the run was not begun because it could not be recorded.
         package let wasNotBegun: Bool
+        /// What another host does with the fire; `nil` if it is ours.
+        package var elsewhere: Elsewhere?
         /// Further lines that explain a failure.
         package let details: String?
     }
 
+    /// What another host does with a fire.
+    package enum Elsewhere: Hashable, Sendable {
+        /// It runs it, as far as anybody knows.
+        case running
+        /// It has run it.
+        case done(succeeded: Bool)
+    }
+
     private let caretaker: Caretaker
+    private let coordinator: Coordinator?
 
     /// A supervisor over a history.
-    package init(caretaker: Caretaker) {
+    ///
+    /// - Parameter coordinator: agrees with other hosts; `nil` if there are none.
+    package init(caretaker: Caretaker, coordinator: Coordinator? = nil) {
         self.caretaker = caretaker
+        self.coordinator = coordinator
     }
 
     /// Runs a job on one of its databases, to the end.
@@ -48,7 +63,7 @@ package struct RunSupervisor: Sendable {
             isDryRun: isDryRun, progress: progress)
         if isDryRun {
             let begun = caretaker.clock.elapsed()
-            let result = await perform(job, context, limits)
+            let result = await perform(job, context, limits, nil)
             return finish(&record, result, elapsed: caretaker.clock.elapsed() - begun)
         }
 
@@ -60,21 +75,48 @@ package struct RunSupervisor: Sendable {
             return notBegun(record, "the lock of the job cannot be taken: \(String(cString: strerror(code)))")
         }
         defer { withExtendedLifetime(lock) {} }
+        let held: CoordinatedRun?
+        var refusal: JobError?
+        do throws(JobError) {
+            switch try await coordinator?.claim(job.name, on: database, fire: fire, attempt: attempt) {
+            case .taken(let run): held = run
+            case nil: held = nil
+            case .running: return fire == nil ? await skip(record, .elsewhere) : takenElsewhere(record, .running)
+            case .done(_, let succeeded):
+                _ = await skip(record, .elsewhere)
+                return takenElsewhere(record, .done(succeeded: succeeded))
+            }
+        } catch {
+            held = nil
+            refusal = error
+        }
         do throws(History.Failure) {
             guard try await caretaker.history.begin(record) == .taken else {
+                await held?.end(.skipped, retryDelay: nil)
                 return Ending(record: record, isWorthRetrying: false, wasNotBegun: false, details: nil)
             }
         } catch {
+            await held?.end(.failed, retryDelay: SchedulerState.recordRetryDelay)
             return notBegun(record, Caretaker.failure(error).message)
         }
         RunJournal.started(record, logger: caretaker.logger)
         let begun = caretaker.clock.elapsed()
-        let result = await perform(job, context, limits)
+        let result: Result<JobSummary, JobError> =
+            if let refusal { .failure(refusal) } else { await perform(job, context, limits, held) }
         let ending = finish(&record, result, elapsed: caretaker.clock.elapsed() - begun)
+        // First where the others look: should this process die in between, the run is shown as interrupted, not repeated.
+        let triesAgain = ending.isWorthRetrying && attempt <= job.retries
+        await held?.end(
+            ending.record.outcome ?? .failed,
+            retryDelay: triesAgain ? SchedulerState.delay(job.retryDelay, afterAttempt: attempt) : nil)
         await save(ending.record)
         RunJournal.ended(
             ending.record, details: ending.details, duration: caretaker.clock.elapsed() - begun, logger: caretaker.logger)
         return ending
+    }
+
+    private func takenElsewhere(_ record: RunRecord, _ state: Elsewhere) -> Ending {
+        Ending(record: record, isWorthRetrying: false, wasNotBegun: false, elsewhere: state, details: nil)
     }
 
     /// Writes the end of a run. A disk that is full now may not be in a moment, and a run without an end would be taken
@@ -119,10 +161,13 @@ package struct RunSupervisor: Sendable {
         }
     }
 
-    private func perform(_ job: JobConfiguration, _ context: JobContext, _ limits: Limits) async -> Result<JobSummary, JobError> {
+    private func perform(
+        _ job: JobConfiguration, _ context: JobContext, _ limits: Limits, _ held: CoordinatedRun?
+    ) async -> Result<JobSummary, JobError> {
         enum Event: Sendable {
             case ended(Result<JobSummary, JobError>)
             case limitReached
+            case lockLost
             case timerEnded
         }
         return await withTaskGroup(of: Event.self) { group in
@@ -143,15 +188,29 @@ package struct RunSupervisor: Sendable {
                     }
                 }
             }
+            if let held {
+                group.addTask { await held.watch() ? .lockLost : .timerEnded }
+            }
             var isLate = false
+            var hasLostLock = false
             for await event in group {
                 switch event {
                 case .limitReached:
                     isLate = true
                     group.cancelAll()
+                case .lockLost:
+                    hasLostLock = true
+                    group.cancelAll()
                 case .timerEnded: break
                 case .ended(let result):
                     group.cancelAll()
+                    if hasLostLock, case .failure(let error) = result {
+                        return .failure(
+                            JobError(
+                                .lockLost, "ended because the session that held the job's lock was lost",
+                                hint: "Look at the server's log; it is tried again, here or on another host.",
+                                isWorthRetrying: true, measures: error.measures, details: error.details))
+                    }
                     guard isLate, case .failure(let error) = result else { return result }
                     return .failure(limits.error(after: error))
                 }

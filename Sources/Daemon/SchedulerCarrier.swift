@@ -34,7 +34,8 @@ final class SchedulerCarrier: RunCarrier {
 
     init(caretaker: Caretaker, notifier: ServiceNotifier, configuration: Configuration) {
         self.caretaker = caretaker
-        supervisor = RunSupervisor(caretaker: caretaker)
+        supervisor = RunSupervisor(
+            caretaker: caretaker, coordinator: Coordinator.demanded(by: configuration, clock: caretaker.clock))
         self.notifier = notifier
         logger = caretaker.logger
         state = Mutex(State(configuration: configuration))
@@ -66,6 +67,11 @@ final class SchedulerCarrier: RunCarrier {
         }
         let ending = await supervisor.run(
             job, on: database, trigger: order.trigger, fire: order.fire, attempt: order.attempt, until: order.until)
+        switch ending.elsewhere {
+        case .running: return .takenElsewhere
+        case .done(let succeeded): return succeeded ? .succeeded : .settled
+        case nil: break
+        }
         note(ending.record)
         unfold(order.key)
         await forgetOldRuns()
@@ -135,6 +141,7 @@ final class SchedulerCarrier: RunCarrier {
                 "a skipped fire cannot be recorded: \(Caretaker.failure(error).message)",
                 metadata: ["event": "\(JournalEvent.historyUnavailable.rawValue)", "job": "\(skipped.key.job)"])
         }
+        guard skipped.reason != .elsewhere else { return RunJournal.skipped(record, logger: logger) }
         let isRepeated = state.withLock { state in
             guard state.folds[skipped.key]?.reason == skipped.reason else {
                 return false

@@ -23,6 +23,8 @@ package struct JobError: Error, Sendable {
         case backupUnknown = "backup-unknown"
         case databaseExists = "database-exists"
         case locked = "locked"
+        case poolerDetected = "pooler-detected"
+        case lockLost = "lock-lost"
         case timedOut = "timed-out"
         case cancelled = "cancelled"
         case windowEnded = "window-ended"

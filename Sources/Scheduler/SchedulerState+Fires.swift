@@ -18,9 +18,15 @@ extension SchedulerState {
     private mutating func decide(_ key: JobKey, at now: Instant) -> [SchedulerAction] {
         guard let entry = entries[key] else { return [] }
         guard let due = entry.due, due <= now, let first = entry.next else {
-            guard let retry = entry.retry else { return [] }
-            update(key) { $0.retry = nil }
-            return enqueue(retry.order, at: now)
+            if let retry = entry.retry, retry.at <= now {
+                update(key) { $0.retry = nil }
+                return enqueue(retry.order, at: now)
+            }
+            if let watched = entry.watched.first, watched.at <= now {
+                update(key) { $0.watched.removeFirst() }
+                return enqueue(watched.order, at: now)
+            }
+            return []
         }
         let plan = entry.plan
         let since = entry.decidedUntil

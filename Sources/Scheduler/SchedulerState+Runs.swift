@@ -55,27 +55,34 @@ extension SchedulerState {
         switch verdict {
         case .succeeded, .settled: return []
         case .notBegun:
-            update(order.key) { $0.retry = (again, now + Self.recordRetryDelay) }
+            update(order.key) { $0.retry = Retry(order: again, at: now + Self.recordRetryDelay) }
             return []
         case .takenElsewhere:
-            update(order.key) { $0.retry = (again, now + Self.takeoverDelay) }
-            return []
+            var dropped: [SchedulerAction] = []
+            if entry.watched.count >= Self.watchLimit, let oldest = entry.watched.first {
+                dropped = [.record(skip(oldest.order, .elsewhere))]
+            }
+            update(order.key) { entry in
+                if !dropped.isEmpty { entry.watched.removeFirst() }
+                entry.watched.append(Retry(order: again, at: now + Self.takeoverDelay))
+            }
+            return dropped
         case .failedTransiently:
-            let at = now + Self.delay(plan, afterAttempt: order.attempt)
+            let at = now + Self.delay(plan.retryDelay, afterAttempt: order.attempt)
             let isInWindow = plan.window.map { $0.contains(at, in: plan.schedule.zone) } ?? true
             guard order.attempt <= plan.retries, isInWindow else {
                 return plan.retries > 0 ? [.announceGivenUp(order)] : []
             }
             let next = RunOrder(key: order.key, fire: order.fire, trigger: .retry, attempt: order.attempt + 1)
-            update(order.key) { $0.retry = (next, at) }
+            update(order.key) { $0.retry = Retry(order: next, at: at) }
             return [.announceRetry(next, at: at)]
         }
     }
 
-    /// Twice as long after each attempt, but an hour at most.
-    static func delay(_ plan: JobPlan, afterAttempt attempt: Int) -> Duration {
-        var delay = plan.retryDelay
+    /// How long to wait after a failed attempt: twice as long after each, but an hour at most.
+    package static func delay(_ retryDelay: Duration, afterAttempt attempt: Int) -> Duration {
+        var delay = retryDelay
         for _ in 1..<max(attempt, 1) where delay < longestRetryDelay { delay = delay * 2 }
-        return min(delay, max(longestRetryDelay, plan.retryDelay))
+        return min(delay, max(longestRetryDelay, retryDelay))
     }
 }

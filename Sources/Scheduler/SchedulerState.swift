@@ -17,6 +17,8 @@ package struct SchedulerState: Sendable {
     package static let recordRetryDelay = Duration.seconds(60)
     /// How often to look whether the host that took a fire is still alive.
     package static let takeoverDelay = Duration.seconds(15)
+    /// Of more fires of one job than this nobody watches what their hosts do.
+    package static let watchLimit = 1000
     /// More passed fires than this are not counted one by one.
     package static let countLimit = 100_000
     /// A clock that is further than this behind the last recorded fire holds the jobs that delete.
@@ -35,6 +37,12 @@ package struct SchedulerState: Sendable {
         case running(RunOrder)
     }
 
+    /// A run that is to begin later.
+    struct Retry: Hashable, Sendable {
+        var order: RunOrder
+        var at: Instant
+    }
+
     struct Entry: Sendable {
         var plan: JobPlan
         /// Every fire up to here has been decided.
@@ -44,7 +52,9 @@ package struct SchedulerState: Sendable {
         /// When that fire is acted on: itself, or later by the job's splay.
         var due: Instant?
         var phase: Phase = .idle
-        var retry: (order: RunOrder, at: Instant)?
+        var retry: Retry?
+        /// Fires that other hosts have taken, in the order in which they are looked at again, in case those hosts die.
+        var watched: [Retry] = []
         /// The latest fire for which it did its work.
         var lastSuccess: Instant?
         /// Taken out of the configuration while it runs.
@@ -53,8 +63,8 @@ package struct SchedulerState: Sendable {
         /// When something is to be decided of it next.
         var wake: Instant? {
             guard !isRemoved else { return nil }
-            guard phase == .idle, let retry else { return due }
-            return due.map { min($0, retry.at) } ?? retry.at
+            guard phase == .idle else { return due }
+            return [due, retry?.at, watched.first?.at].compactMap(\.self).min()
         }
     }
 
@@ -147,6 +157,7 @@ package struct SchedulerState: Sendable {
         isStopping = true
         for key in entries.keys {
             entries[key]?.retry = nil
+            entries[key]?.watched = []
             switch entries[key]?.phase {
             case .waiting, .awaiting: entries[key]?.phase = .idle
             case .idle, .running, nil: break
@@ -218,7 +229,8 @@ package struct SchedulerState: Sendable {
                 guard entry.decidedUntil > now else { return }
                 entry.decidedUntil = now
                 Self.lookAhead(&entry)
-                if let retry = entry.retry { entry.retry = (retry.order, min(retry.at, now + Self.longestRetryDelay)) }
+                if let retry = entry.retry { entry.retry?.at = min(retry.at, now + Self.longestRetryDelay) }
+                for index in entry.watched.indices { entry.watched[index].at = now + Self.takeoverDelay }
             }
         }
         let step = last - now
@@ -276,7 +288,7 @@ package struct SchedulerState: Sendable {
             if let interrupted = remembered?.interrupted, let at = resumption(of: interrupted, plan, at: now) {
                 let order = RunOrder(
                     key: plan.key, fire: interrupted.fire, trigger: .retry, attempt: interrupted.attempt + 1)
-                entry.retry = (order, at)
+                entry.retry = Retry(order: order, at: at)
             }
             Self.lookAhead(&entry)
             insert(entry)
@@ -289,7 +301,7 @@ package struct SchedulerState: Sendable {
             let isInTime = plan.catchUpWithin.map { now - run.fire <= $0 } ?? true
             return plan.catchesUp && isInTime ? now : nil
         }
-        return run.attempt <= plan.retries ? now + Self.delay(plan, afterAttempt: run.attempt) : nil
+        return run.attempt <= plan.retries ? now + Self.delay(plan.retryDelay, afterAttempt: run.attempt) : nil
     }
 
     /// Finds the fire that comes after what has been decided.

@@ -36,7 +36,8 @@ struct RunCommand: AsyncParsableCommand {
         } catch {
             throw Terminal.fail(error)
         }
-        let supervisor = RunSupervisor(caretaker: caretaker)
+        let supervisor = RunSupervisor(
+            caretaker: caretaker, coordinator: Coordinator.demanded(by: configuration, clock: caretaker.clock))
         let databases = found.databases.filter { database == nil || $0 == database }.compactMap { configuration.databases[$0] }
         let work = Task {
             var endings: [RunSupervisor.Ending] = []

@@ -8,13 +8,15 @@ final class ForegroundDaemon: Sendable {
     private let lines = Mutex<[String]>([])
     private let arrivals = AsyncStream.makeStream(of: Void.self)
     private let process = Mutex<pid_t?>(nil)
+    private let hasEnded = Mutex(false)
 
     /// Runs a body while a daemon runs, then ends it with SIGTERM unless the body has ended it.
     ///
     /// - Returns: how the daemon ended.
     @discardableResult
     static func with(
-        _ installation: Installation, environment: [String: String] = [:], _ body: (ForegroundDaemon) async throws -> Void
+        _ installation: Installation, environment: [String: String] = [:], patience: Duration = .seconds(120),
+        _ body: (ForegroundDaemon) async throws -> Void
     ) async throws -> Termination {
         let daemon = ForegroundDaemon()
         var program = try installation.command(["daemon"], environment: environment)
@@ -22,8 +24,7 @@ final class ForegroundDaemon: Sendable {
         program.arguments = ["-c", "echo \"$$\" >&2; exec \"$0\" \"$@\"", program.executable] + program.arguments
         program.executable = "/bin/sh"
         let started = program
-        async let end = Pipeline([started], deadline: .seconds(120)).run(
-            onErrorLine: { _, line in daemon.add(line) })
+        async let end = daemon.run(started, patience)
         do {
             _ = try await daemon.line("started with")
             try await body(daemon)
@@ -33,6 +34,14 @@ final class ForegroundDaemon: Sendable {
         }
         daemon.signal(SIGTERM)
         return try await end.stages[0].termination
+    }
+
+    private func run(_ program: Program, _ patience: Duration) async throws -> PipelineResult {
+        defer {
+            hasEnded.withLock { $0 = true }
+            wake()
+        }
+        return try await Pipeline([program], deadline: patience).run(onErrorLine: { _, line in self.add(line) })
     }
 
     private func add(_ line: String) {
@@ -64,6 +73,16 @@ final class ForegroundDaemon: Sendable {
             return try await group.next() ?? ""
         }
     }
+
+    /// Waits until its standard error is closed, which is when it has ended, or until somebody is to have an end.
+    func ended(or isOver: @escaping @Sendable () -> Bool) async throws {
+        while !isOver(), !hasEnded.withLock({ $0 }) {
+            for await _ in arrivals.stream { break }
+        }
+    }
+
+    /// Wakes those who wait for a line.
+    func wake() { arrivals.continuation.yield() }
 
     /// Sends a signal to it.
     func signal(_ signal: Int32) {

@@ -37,6 +37,7 @@ final class Installation: Sendable {
     static let user = ProcessUser.isRoot ? ProcessUser.unprivileged() : nil
 
     let folder: TemporaryFolder
+    private let daemon = Mutex<ForegroundDaemon?>(nil)
 
     /// Where the history is.
     var state: String { folder.path("state") }
@@ -76,6 +77,15 @@ final class Installation: Sendable {
         guard let user = Self.user else { return }
         guard chown(path, user.userID, user.groupID) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EPERM) }
     }
+
+    /// Remembers the daemon that runs here.
+    func note(_ running: ForegroundDaemon) { daemon.withLock { $0 = running } }
+
+    /// Kills the daemon that runs here, as a crash would.
+    func killDaemon() { daemon.withLock { $0 }?.signal(SIGKILL) }
+
+    /// Lets whoever waits for the daemon that runs here go on, and stop it.
+    func stopDaemon() { daemon.withLock { $0 }?.wake() }
 
     /// A command of the program as a child process to be.
     func command(_ arguments: [String], environment: [String: String] = [:]) throws -> Program {

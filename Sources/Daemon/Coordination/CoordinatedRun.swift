@@ -1,0 +1,78 @@
+import History
+import Jobs
+import Postgres
+import Schedule
+
+/// A fire that this host has taken, and the session whose lock keeps the others away while it runs.
+struct CoordinatedRun: Sendable {
+    let job: String
+    /// `nil` for a run by hand.
+    let fire: Instant?
+    let host: String
+    let database: DatabaseAccess
+    let connection: PostgresConnection
+    let coordinator: Coordinator
+    let clock: any JobClock
+
+    /// Shows signs of life, and returns once the session is lost, and the lock with it: the run must then end.
+    ///
+    /// Also returns when the task is cancelled; false then.
+    func watch() async -> Bool {
+        while !Task.isCancelled {
+            do { try await clock.sleep(for: Coordinator.heartbeat) } catch { return false }
+            do throws(PostgresError) {
+                guard let fire else {
+                    _ = try await connection.query("SELECT 1")
+                    continue
+                }
+                let count = try await connection.execute(
+                    CoordinationQueries.heartbeat,
+                    [.text(job), .text(String(fire.microsecondsSinceEpoch)), .text(host)])
+                // Somebody has taken it over, so that it is no longer ours.
+                guard count == 1 else { return !Task.isCancelled }
+            } catch {
+                return !error.isCancelled
+            }
+        }
+        return false
+    }
+
+    /// Writes how the run ended, and lets go of the lock.
+    ///
+    /// A run whose end is not written is taken over by another host once this one has been silent for a while; so it is tried
+    /// again over new connections until then.
+    ///
+    /// - Parameter retryDelay: after what time this host tries again; `nil` if it does not.
+    func end(_ outcome: Outcome, retryDelay: Duration?) async {
+        let run = self
+        // Also in a task that has been cancelled.
+        await Task.detached { await run.writeEnd(outcome, retryDelay: retryDelay) }.value
+    }
+
+    private func writeEnd(_ outcome: Outcome, retryDelay: Duration?) async {
+        defer { Task.detached { [connection] in await connection.close() } }
+        guard let fire else { return }
+        let parameters: [PostgresParameter] = [
+            .text(job), .text(String(fire.microsecondsSinceEpoch)), .text(host), .text(outcome.rawValue),
+            retryDelay.map { .text(String($0.components.seconds)) } ?? .null,
+        ]
+        do throws(PostgresError) {
+            _ = try await connection.execute(CoordinationQueries.end, parameters)
+            return
+        } catch {
+            guard error.isConnectionLost || error.isWorthRetrying else { return }
+        }
+        let begin = clock.elapsed()
+        while clock.elapsed() - begin < Coordinator.patience {
+            do {
+                let fresh = try await coordinator.connect(to: database)
+                let result = try? await fresh.execute(CoordinationQueries.end, parameters)
+                await fresh.close()
+                if result != nil { return }
+            } catch {
+                // The server is still away.
+            }
+            try? await clock.sleep(for: .milliseconds(500))
+        }
+    }
+}
