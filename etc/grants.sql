@@ -18,3 +18,7 @@ GRANT SELECT, DELETE ON activities TO pgcaretaker;
 -- token-purge: two columns may be cleared.
 GRANT SELECT (id, "passwordResetToken", "passwordResetExpires") ON users TO pgcaretaker;
 GRANT UPDATE ("passwordResetToken", "passwordResetExpires") ON users TO pgcaretaker;
+
+-- coordination = "database": a schema of its own for the one small table by which several hosts agree. Take the dashes off
+-- if you use it; nothing of it is seen by the application.
+-- CREATE SCHEMA IF NOT EXISTS pgcaretaker AUTHORIZATION pgcaretaker;

@@ -27,6 +27,7 @@ struct CheckCommand: AsyncParsableCommand {
         var found: [(job: String, database: String, finding: Finding)] = []
         if !offline {
             try Identity.stepDownToOwner(of: configuration.stateDirectory)
+            found += await coordinationFindings(configuration)
             for job in configuration.jobs {
                 for name in job.databases {
                     guard let database = configuration.databases[name] else { continue }
@@ -50,6 +51,21 @@ struct CheckCommand: AsyncParsableCommand {
                 Terminal.say("  \(job.name): \(job.kind), \(job.schedule.summary)")
             }
         }
+    }
+
+    private func coordinationFindings(
+        _ configuration: Configuration
+    ) async -> [(job: String, database: String, finding: Finding)] {
+        guard let coordinator = Coordinator.demanded(by: configuration, clock: SystemJobClock()) else { return [] }
+        var found: [(job: String, database: String, finding: Finding)] = []
+        for database in configuration.databases.values.sorted(by: { $0.name < $1.name }) {
+            do throws(JobError) {
+                found += try await coordinator.findings(on: database).map { ("coordination", database.name, $0) }
+            } catch {
+                found.append(("coordination", database.name, .error(error)))
+            }
+        }
+        return found
     }
 
     /// What to exit with: without a database nothing can be told of the rest, and rights are worth granting only once the

@@ -162,7 +162,31 @@ struct CoordinationTests {
             let answer = try await installation.run("run", "sizes")
             #expect(answer.status == 1, "\(answer)")
             #expect(answer.errors.contains("through a pooler") && answer.errors.contains("coordination = \"none\""), "\(answer)")
-            _ = target
+            let check = try await installation.run("check")
+            #expect(check.status == 78 && check.errors.contains("coordination on main:"), "\(check)")
+            // Straight to the server all is well.
+            try installation.configure(configuration(target, jobs))
+            #expect(try await installation.run("check").status == 0)
+        }
+    }
+
+    @Test("a role that may not make the table is given the statement that helps")
+    func rights() async throws {
+        try await withServer { cluster, target in
+            try await PostgresConnection.with(cluster.target) { connection in
+                _ = try await connection.simple("ALTER DATABASE school OWNER TO postgres")
+            }
+            let jobs = "[jobs.sizes]\nkind = \"table-sizes\"\nschedule = \"@daily\"\n"
+            let installation = try Installation(configuration(target, jobs))
+            let answer = try await installation.run("check")
+            #expect(answer.status == 77, "\(answer)")
+            let statement = try #require(answer.errors.split(separator: "\n").first { $0.contains("HINT: ") })
+                .replacing("HINT: ", with: "").trimmingCharacters(in: .whitespaces)
+            try await PostgresConnection.with(cluster.target.with(database: "school")) { connection in
+                _ = try await connection.simple(statement)
+            }
+            #expect(try await installation.run("check").status == 0)
+            #expect(try await installation.run("run", "sizes").status == 0)
         }
     }
 }

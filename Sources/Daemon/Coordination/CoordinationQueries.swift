@@ -3,8 +3,12 @@ import Postgres
 /// The statements by which hosts that share a database agree on who runs a fire.
 enum CoordinationQueries {
     /// In a schema of our own: a table among the application's would look like a foreign one to its migrations.
+    ///
+    /// The schema is asked for first: even `IF NOT EXISTS` wants the right to make one.
     static let create = """
-        CREATE SCHEMA IF NOT EXISTS pgcaretaker;
+        DO $$ BEGIN
+            IF to_regnamespace('pgcaretaker') IS NULL THEN CREATE SCHEMA pgcaretaker; END IF;
+        END $$;
         CREATE TABLE IF NOT EXISTS pgcaretaker.fires (
             job text NOT NULL,
             scheduled_at timestamptz NOT NULL,
@@ -20,6 +24,19 @@ enum CoordinationQueries {
     /// The table, if it is there and may be written.
     static let find = """
         SELECT (to_regclass('pgcaretaker.fires') IS NOT NULL)::text
+        """
+
+    /// Whether the role can use the table, or make what is missing of it.
+    static let rights = """
+        SELECT CASE
+            WHEN to_regclass('pgcaretaker.fires') IS NOT NULL
+                THEN has_table_privilege(to_regclass('pgcaretaker.fires'), 'SELECT')
+                    AND has_table_privilege(to_regclass('pgcaretaker.fires'), 'INSERT')
+                    AND has_table_privilege(to_regclass('pgcaretaker.fires'), 'UPDATE')
+                    AND has_table_privilege(to_regclass('pgcaretaker.fires'), 'DELETE')
+            WHEN to_regnamespace('pgcaretaker') IS NOT NULL
+                THEN has_schema_privilege(to_regnamespace('pgcaretaker'), 'CREATE')
+            ELSE has_database_privilege(current_database(), 'CREATE') END::text
         """
 
     /// The first number of our advisory locks, "pgca". Prisma's lock is a single number, which lives in another space.

@@ -115,6 +115,33 @@ package struct Coordinator: Sendable {
         return taken == 1 ? .taken(run) : .running
     }
 
+    /// What would keep hosts from agreeing through a database; changes nothing.
+    ///
+    /// - Throws: ``JobError`` if the database cannot be asked.
+    package func findings(on database: DatabaseAccess) async throws(JobError) -> [Finding] {
+        let connection = try await connect(to: database)
+        let result: Result<[Finding], JobError>
+        do throws(JobError) {
+            try await refusePooler(connection)
+            let may = try await asking("looking for the table pgcaretaker.fires") { () throws(PostgresError) in
+                try await connection.query(CoordinationQueries.rights).scalar
+            }
+            let role = quoteIdentifier(connection.user)
+            result = .success(
+                may == "true"
+                    ? []
+                    : [
+                        .error(
+                            "the role \(connection.user) can neither use nor make the table pgcaretaker.fires, by which hosts agree",
+                            hint: "CREATE SCHEMA IF NOT EXISTS pgcaretaker AUTHORIZATION \(role);", code: .permissionDenied)
+                    ])
+        } catch {
+            result = error.code == .poolerDetected ? .success([.error(error)]) : .failure(error)
+        }
+        await connection.close()
+        return try result.get()
+    }
+
     /// How a fire ended that somebody else has run, although the job runs again by now.
     private func seen(_ job: String, _ fire: Instant?, _ connection: PostgresConnection) async throws(JobError) -> Claim? {
         guard let fire else { return nil }
