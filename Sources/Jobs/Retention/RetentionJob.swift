@@ -98,7 +98,10 @@ package struct RetentionJob: Job {
         var findings: [Finding] = []
         let leaves = try await RetentionQueries.leaves(of: found, on: connection)
         if found.hidesRows || leaves.contains(where: \.hidesRows) {
-            findings.append(.error("row-level security may hide rows of \(table.description)", hint: "Give the role BYPASSRLS.", code: .permissionDenied))
+            findings.append(
+                .error(
+                    "row-level security may hide rows of \(table.description)", hint: "Give the role BYPASSRLS.",
+                    code: .permissionDenied))
         }
         for leaf in leaves {
             // Rows go out of each partition by their place in it, so what is granted on the whole does not do.

@@ -86,11 +86,39 @@ enum RetentionQueries {
         return text
     }
 
-    /// With the statistics of an hour ago the planner may think that reading everything is cheaper.
-    static let walkSettings = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off"
+    /// With the statistics of an hour ago the planner may think that reading everything is cheaper; and without sorts the plan costs
+    /// so much on paper that it would be compiled first.
+    static let walkSettings = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; SET jit = off"
 
-    /// One batch along the index, from where the last one ended: what lies before has been deleted and left dead entries
-    /// that a search from the edge would wade through each time.
+    /// Where the next batch along the index ends: of so many rows and one more, from where the last batch ended, the moment of the
+    /// last one, and how many lie before that.
+    ///
+    /// The search never begins at the index's left edge: what lies before has been deleted and left dead entries there, through
+    /// which it would wade each time.
+    static func boundary(_ leaf: RetentionLeaf, column: String, type: TimeColumnType) -> String {
+        let name = quoteIdentifier(column)
+        let kind = type.rawValue
+        return """
+            WITH ahead AS MATERIALIZED (
+                SELECT \(name) AS moment FROM ONLY \(leaf.sql)
+                WHERE \(name) >= $1::\(kind) AND \(name) > '-infinity' AND \(name) < $2::\(kind)
+                ORDER BY \(name) LIMIT $3::bigint + 1)
+            SELECT count(*) AS seen, max(moment)::text AS edge,
+                count(*) FILTER (WHERE moment < (SELECT max(moment) FROM ahead)) AS before
+            FROM ahead
+            """
+    }
+
+    /// One batch: all rows from one moment up to another, by the same stretch of the index.
+    static func stretch(_ leaf: RetentionLeaf, column: String, type: TimeColumnType) -> String {
+        let name = quoteIdentifier(column)
+        let kind = type.rawValue
+        return """
+            DELETE FROM ONLY \(leaf.sql) WHERE \(name) >= $1::\(kind) AND \(name) > '-infinity' AND \(name) < $2::\(kind)
+            """
+    }
+
+    /// One batch out of rows of one moment that are too many for a stretch, by their places.
     ///
     /// It tells how many rows were found and where the last of them lay, not only how many were deleted: rows that somebody
     /// changes or deletes meanwhile must not look like the end.

@@ -66,6 +66,12 @@ struct RetentionRun {
         /// Where the last one lay: its moment, or its place.
         let last: String?
 
+        init(seen: Int64, deleted: Int64) {
+            self.seen = seen
+            self.deleted = deleted
+            last = nil
+        }
+
         init(_ rows: Rows) {
             seen = rows.first?.int64("seen") ?? 0
             deleted = rows.first?.int64("deleted") ?? 0
@@ -146,22 +152,53 @@ struct RetentionRun {
         }
         let before = tally.deleted
         let total = try await estimate(leaf, type, cutoff).map { before + $0 }
+        let action = "deleting from \(leaf.name)"
+        let boundary = RetentionQueries.boundary(leaf, column: job.column, type: type)
+        let stretch = RetentionQueries.stretch(leaf, column: job.column, type: type)
+        let limit = PostgresParameter.text(String(job.batchRows))
         var position = "-infinity"
+        while true {
+            let from = position
+            let ahead = try await insisting(action, context.clock) { () throws(PostgresError) in
+                try await connection.query(boundary, [.text(from), .text(cutoff), limit]).first
+            }
+            guard let ahead, let seen = ahead.int64("seen"), seen > 0 else { return }
+            // One more than asked for is where the next batch begins; without it this is the last one.
+            let next = seen > Int64(job.batchRows) ? ahead.string("edge") : nil
+            if let next, next == position {
+                position = try await walkMoment(leaf, type, cutoff, position, &tally, total)
+            } else {
+                let deleted = try await insisting(action, context.clock) { () throws(PostgresError) in
+                    try await connection.execute(stretch, [.text(from), .text(next ?? cutoff)])
+                }
+                tally.add(Batch(seen: next == nil ? seen : ahead.int64("before") ?? seen, deleted: Int64(deleted)))
+            }
+            report(tally, total)
+            guard let next else { return }
+            if position == from, next != from { position = next }
+            try await pauseIfAsked()
+        }
+    }
+
+    /// Deletes rows of one moment that are more than a batch may have, batch by batch.
+    ///
+    /// - Returns: the moment to go on from.
+    private func walkMoment(
+        _ leaf: RetentionLeaf, _ type: TimeColumnType, _ cutoff: String, _ moment: String, _ tally: inout Tally, _ total: Int64?
+    ) async throws(JobError) -> String {
         var isBehind = false
         while true {
             let statement = RetentionQueries.batch(leaf, column: job.column, type: type, isBehind: isBehind)
-            let from = position
             let batch = Batch(
                 try await insisting("deleting from \(leaf.name)", context.clock) { () throws(PostgresError) in
-                    try await connection.query(statement, [.text(from), .text(cutoff), .text(String(job.batchRows))])
+                    try await connection.query(statement, [.text(moment), .text(cutoff), .text(String(job.batchRows))])
                 })
             tally.add(batch)
             report(tally, total)
-            // Fewer than asked for were the last ones.
-            guard batch.seen >= Int64(job.batchRows), let last = batch.last else { return }
+            guard batch.seen >= Int64(job.batchRows), let last = batch.last else { return batch.last ?? cutoff }
+            if last != moment { return last }
             // A whole batch of one moment that a trigger keeps would be met again for ever.
-            isBehind = batch.deleted == 0 && last == position
-            position = last
+            isBehind = batch.deleted == 0
             try await pauseIfAsked()
         }
     }

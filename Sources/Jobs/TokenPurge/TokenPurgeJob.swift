@@ -167,7 +167,7 @@ package struct TokenPurgeJob: Job {
                 findings.append(
                     .error(
                         "\(table.description) has no primary key, so the role \(connection.user) needs SELECT on all of it",
-                        hint: "Give the table a primary key, or GRANT SELECT ON \(found.sql) TO \(role);"))
+                        hint: "Give the table a primary key, or GRANT SELECT ON \(found.sql) TO \(role);", code: .permissionDenied))
             }
         }
         for (right, columns) in [("SELECT", key.map(\.name) + [token, expires]), ("UPDATE", [token, expires])] {

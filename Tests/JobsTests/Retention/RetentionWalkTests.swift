@@ -45,7 +45,9 @@ import Testing
                     FROM (SELECT *, coalesce(lag(last) OVER (ORDER BY number), '-infinity') AS before FROM log WHERE rows > 0) AS l
                     """)
                 let row = try #require(log.first)
-                #expect(row.int("most") == min(batchRows, 35))
+                // Rows of one moment stay together where they fit, so that a batch may be a little smaller.
+                let most = try #require(row.int("most"))
+                #expect(most <= batchRows && most >= min(batchRows, 35) - 2)
                 #expect(row.int("rows") == 35)
                 #expect(row.int("transactions") == row.int("statements"))
                 if index.hasPrefix("(at") { #expect(row.bool("forward") == true) }
@@ -215,14 +217,15 @@ import Testing
                     let entries = try await connection.query(
                         "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'events_at'"
                     ).first?.int("idx_tup_read")
-                    #expect(try #require(entries) < 4500)
+                    // Each stretch is read twice, to find its end and to delete it; from the left edge it would be 80,000.
+                    #expect(try #require(entries) < 8600)
                     #expect(try await connection.query(scans).scalar == before)
                 }
             }
         }
     }
 
-    @Test("a batch searches the index between both bounds and deletes by place", arguments: [true, false])
+    @Test("a batch searches the index between both bounds, and never sorts or reads the table", arguments: [true, false])
     func plan(stale: Bool) async throws {
         try await TestCluster.withDatabase { target in
             try await PostgresConnection.with(target) { connection in
@@ -243,6 +246,18 @@ import Testing
                 #expect(plan.filter { $0.contains("Tid Scan") }.count == 1, "\(text)")
                 let condition = try #require(plan.first { $0.contains("Index Cond") })
                 #expect(condition.contains("at >= ") && condition.contains("at < "), "\(text)")
+
+                let bounds: [PostgresParameter] = [.text("2026-01-01"), .text("2026-02-01")]
+                for (sql, parameters) in [
+                    (RetentionQueries.boundary(leaf, column: "at", type: .timestamptz), bounds + [.text("100")]),
+                    (RetentionQueries.stretch(leaf, column: "at", type: .timestamptz), bounds),
+                ] {
+                    let plan = try await connection.query("EXPLAIN \(sql)", parameters).map { $0[0] ?? "" }
+                    let text = plan.joined(separator: "\n")
+                    #expect(!text.contains("Seq Scan") && !text.contains("Sort") && !text.contains("JIT"), "\(text)")
+                    let condition = try #require(plan.first { $0.contains("Index Cond") }, "\(text)")
+                    #expect(condition.contains("at >= ") && condition.contains("at < "), "\(text)")
+                }
 
                 try await connection.simple("DROP INDEX events_at")
                 let pages = try await connection.query(
