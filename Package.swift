@@ -100,7 +100,7 @@ let package = Package(
             dependencies: ["Command", "Postgres", "TestSupport", "pgcaretaker"], path: "Tests/Integration",
             swiftSettings: strict),
         .testTarget(
-            name: "SystemTests", dependencies: ["Command"], path: "Tests/System", exclude: ["boot", "make-tree"],
-            swiftSettings: strict),
+            name: "SystemTests", dependencies: ["Command", "History", "Schedule", "Systemd"], path: "Tests/System",
+            exclude: ["boot", "make-tree"], swiftSettings: strict),
     ]
 )

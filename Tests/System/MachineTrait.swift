@@ -6,6 +6,9 @@ import Testing
 struct MachineTrait: SuiteTrait, TestScoping {
     var options: BootedMachine.Options
 
+    /// What is done with the machine before the first test gets it.
+    var prepare: @Sendable (BootedMachine) async throws -> Void = { _ in }
+
     /// The tests of the suite, not each of them, are what the machine is booted for.
     var isRecursive: Bool { false }
 
@@ -14,6 +17,7 @@ struct MachineTrait: SuiteTrait, TestScoping {
     ) async throws {
         guard MachineEnvironment.tree != nil else { return try await body() }
         try await BootedMachine.withMachine(options) { machine in
+            try await prepare(machine)
             try await BootedMachine.$onLoan.withValue(machine) { try await body() }
         }
     }
