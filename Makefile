@@ -72,7 +72,7 @@ system-tree: deps-system
 	@$(SUDO) env PGCARETAKER_MIRROR="$(PGCARETAKER_MIRROR)" Tests/System/make-tree "$(SYSTEM_TREE)"
 
 # The test program is started by itself, not through "swift test", so that root leaves nothing of its own in .build.
-test-system: build-tests system-tree ## the tests on a real systemd only (with sudo unless root)
+test-system: build build-tests system-tree ## the tests on a real systemd only (with sudo unless root)
 	$(SUDO) env PGCARETAKER_SYSTEM_TREE="$(SYSTEM_TREE)" \
 	    "$$($(STRICT) $(SWIFT) build --show-bin-path)/pgcaretakerPackageTests.xctest" \
 	    --testing-library swift-testing --filter '^SystemTests\.'

@@ -12,11 +12,16 @@ struct CrashTests {
     func interrupted() async throws {
         let service = try InstalledService.current
         let dump = try await HangingDump.install(on: service.machine)
-        // Due once, and then not for a minute: what runs later is made up for, not due.
+        // Due once, and then not for a day: what runs later is made up for, not due.
         let cursor = try await service.reset(to: SchoolDatabase.configuration(Self.marker), dropIn: "RestartSec=100ms")
         try await service.machine.demand("touch", "/etc/pgcaretaker/hang")
         let first = try await service.start()
-        try await Self.makeDueOnce(service, cursor)
+        try await service.makeDueOnce { schedule in
+            SchoolDatabase.configuration(
+                Self.marker,
+                SchoolDatabase.job(
+                    "backup", schedule: schedule, more: "pg_bin = \"\(HangingDump.directory)\"\nretry_delay = \"1s\""))
+        }
         try await dump.awaitHanging(after: cursor)
         try await dump.mend()
         try await service.machine.demand("kill", "-KILL", String(first))
@@ -103,27 +108,6 @@ struct CrashTests {
 
     /// Fires every second and does next to nothing.
     private static let marker = SchoolDatabase.job("tokens", schedule: everySecond)
-
-    /// Adds a backup that is due once, soon, by a reload that is over before.
-    private static func makeDueOnce(_ service: InstalledService, _ cursor: String) async throws {
-        var lead: Int64 = 2
-        while true {
-            let end = try await service.machine.journalEnd()
-            let fire = Int64(Date().timeIntervalSince1970) + lead
-            let schedule = "\(fire % 60) \(fire / 60 % 60) \(fire / 3600 % 24) * * *"
-            try await service.push(
-                SchoolDatabase.configuration(
-                    marker,
-                    SchoolDatabase.job(
-                        "backup", schedule: schedule, more: "pg_bin = \"\(HangingDump.directory)\"\nretry_delay = \"1s\"")))
-            try await service.machine.demand("systemctl", "reload", InstalledService.unit)
-            let reloaded = try await service.awaitEvent(.configurationReloaded, after: end)
-            let microseconds = try #require(reloaded["__REALTIME_TIMESTAMP"].flatMap { Int64($0) })
-            if microseconds < fire * 1_000_000 { return }
-            // A busy host; the schedule has passed and is due tomorrow.
-            lead *= 2
-        }
-    }
 
     /// Gives the service a history that knows jobs, but none of their fires, since an instant of the past.
     private static func push(_ jobs: [JobKey: String], seenAt: Instant, to machine: BootedMachine) async throws {
