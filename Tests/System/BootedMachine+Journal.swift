@@ -50,16 +50,18 @@ extension BootedMachine {
         where condition: @escaping @Sendable (JournalEntry) -> Bool = { _ in true }
     ) async throws -> JournalEntry {
         let lines = LineSplitter()
+        let errors = Collected()
         let follow = pipeline(
             journalctl(matches, after: cursor) + ["--follow", "--no-tail"], deadline: deadline)
+        let end: PipelineResult
         do {
-            _ = try await follow.run(
+            end = try await follow.run(
                 output: .stream { bytes in
                     for line in lines.take(bytes) {
                         let entry = try JournalEntry(json: line)
                         if entry.cursor != cursor, condition(entry) { throw Found(entry: entry) }
                     }
-                })
+                }, onErrorLine: { _, line in errors.append(line + "\n") })
         } catch .sinkFailed(let error) {
             guard let found = error as? Found else { throw error }
             return found.entry
@@ -67,7 +69,7 @@ extension BootedMachine {
             let tail = try await run("journalctl", "--no-pager", "--lines=40").standardOutput
             throw MachineError("no entry \(matches) within \(deadline); the journal ends with\n\(tail)")
         }
-        throw MachineError("journalctl ended by itself")
+        throw MachineError("journalctl ended by itself, \(end.stages[0].termination): \(errors.text)")
     }
 
     /// Waits until systemd reports this of a unit.

@@ -16,10 +16,36 @@ struct MachineTrait: SuiteTrait, TestScoping {
         for test: Test, testCase: Test.Case?, performing body: @Sendable () async throws -> Void
     ) async throws {
         guard MachineEnvironment.tree != nil else { return try await body() }
-        try await BootedMachine.withMachine(options) { machine in
-            try await prepare(machine)
-            try await BootedMachine.$onLoan.withValue(machine) { try await body() }
+        await MachinePlaces.shared.take()
+        do {
+            try await BootedMachine.withMachine(options) { machine in
+                try await prepare(machine)
+                try await BootedMachine.$onLoan.withValue(machine) { try await body() }
+            }
+        } catch {
+            await MachinePlaces.shared.giveBack()
+            throw error
         }
+        await MachinePlaces.shared.giveBack()
+    }
+}
+
+/// How many machines suites may have at once. The kernel allows a user 128 inotify(7) instances on all of them together,
+/// of which each machine needs some ten; beyond that journalctl cannot wait for entries.
+private actor MachinePlaces {
+    static let shared = MachinePlaces()
+
+    private var free = 4
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func take() async {
+        guard free == 0 else { return free -= 1 }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    func giveBack() {
+        // A place goes to the next in line without ever being free.
+        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
     }
 }
 
