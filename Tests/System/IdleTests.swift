@@ -40,8 +40,8 @@ struct IdleTests {
         ).split(separator: "\n").map { $0.split(separator: " ").compactMap { Int($0) } }
         let pings = try await service.property("WatchdogTimestampMonotonic") == ping ? 0 : 1
         let memory = try await service.machine.pull("/proc/\(process)/smaps_rollup")
-        func kibibytes(_ names: String...) -> Int {
-            memory.split(separator: "\n").filter { line in names.contains { line.hasPrefix("\($0):") } }
+        func kibibytes(_ name: String) -> Int {
+            memory.split(separator: "\n").filter { $0.hasPrefix("\(name):") }
                 .reduce(0) { $0 + (Int($1.filter(\.isNumber)) ?? 0) }
         }
         let settled = Array(samples.dropFirst(15))
@@ -49,11 +49,12 @@ struct IdleTests {
         let switches = (settled.last?[2] ?? 0) - (settled.first?[2] ?? 0)
         print(
             "idle: \(wakeUps) wake-ups (\(switches) switches) in 20 s, \(kibibytes("Rss")) KiB resident,",
-            "\(kibibytes("Private_Clean", "Private_Dirty")) KiB private,",
+            "\(kibibytes("Private_Dirty")) KiB private,",
             "\(samples.last?[1] ?? 0) threads")
 
         #expect(kibibytes("Rss") < 40 << 10)
-        #expect(kibibytes("Private_Clean", "Private_Dirty") < 8 << 10)
+        // The pages of the program's own file are clean: the kernel may drop them, and shares them with who else runs it.
+        #expect(kibibytes("Private_Dirty") < 8 << 10)
         #expect(samples.count == 36)
         // In 20 s there may be a sign of life for the watchdog, which is due every 45 s, and one wake-up for no reason.
         #expect(wakeUps <= 1 + pings, "\(samples)")

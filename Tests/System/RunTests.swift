@@ -100,6 +100,8 @@ struct RunTests {
     @Test("a failure is told with its code and the server's")
     func failure() async throws {
         let service = try InstalledService.current
+        // Where nothing is old, nothing is refused.
+        try await service.fillDatabase()
         try await service.machine.sql("REVOKE DELETE ON activities FROM pgcaretaker", in: SchoolDatabase.name)
         let cursor = try await service.restart(
             with: SchoolDatabase.configuration(SchoolDatabase.job("cleanup", schedule: everySecond)))
