@@ -67,20 +67,21 @@ let package = Package(
         room(
             "Daemon",
             needs: [
+                "CLinux",
                 "Configuration", "History", "Jobs", "Postgres", "Schedule", "Scheduler", "Systemd", lifecycle, signals,
                 logging,
             ]),
         room("Report", needs: ["Configuration", "History", "Jobs", "Schedule", "Scheduler"]),
         room("Configuration", needs: ["Command", "Jobs", "Postgres", "Schedule", toml]),
         room("Jobs", needs: ["Command", "History", "Postgres", "Schedule", crypto, logging, system]),
-        room("Scheduler", needs: ["CTimerfd", "Command", "History", "Schedule", heap]),
+        room("Scheduler", needs: ["CLinux", "Command", "History", "Schedule", heap]),
         room("History", needs: ["Schedule", grdb]),
         room("Schedule"),
         room("Postgres", needs: ["CLibpq", "Command"]),
         room("Command", needs: [subprocess, system]),
         room("Systemd", needs: ["CSystemd", logging]),
         .target(name: "CQuietDispatch"),
-        .systemLibrary(name: "CTimerfd"),
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .target(

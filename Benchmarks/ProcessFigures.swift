@@ -9,7 +9,7 @@ struct ProcessFigures {
 
     /// Bytes of memory that would be free if the process ended.
     func privateMemory() throws -> Int64 {
-        try (kilobytes("Private_Clean", in: "smaps_rollup") + kilobytes("Private_Dirty", in: "smaps_rollup")) * 1024
+        try kilobytes("Anonymous", in: "smaps_rollup") * 1024
     }
 
     /// How often each thread gave up the processor, willingly or not: each time it had been woken before.

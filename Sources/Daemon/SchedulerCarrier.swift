@@ -1,3 +1,4 @@
+import CLinux
 import Configuration
 import History
 import Jobs
@@ -75,6 +76,9 @@ final class SchedulerCarrier: RunCarrier {
         note(ending.record)
         unfold(order.key)
         await forgetOldRuns()
+        // A dump passes through buffers of megabytes on threads of their own; without this the C library keeps what they leave
+        // behind for the next night.
+        malloc_trim(0)
         if ending.wasNotBegun { return .notBegun }
         if ending.record.outcome == .succeeded { return .succeeded }
         return ending.isWorthRetrying ? .failedTransiently : .settled

@@ -1,3 +1,5 @@
+/* What Linux and its C library have and Swift's own module of them leaves out. */
+#include <malloc.h>
 #include <sys/timerfd.h>
 
 /* The flags are enumerators of an anonymous type, which Swift cannot add up. */
