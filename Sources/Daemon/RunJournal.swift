@@ -78,6 +78,6 @@ enum RunJournal {
         let fire = record.scheduledAt.map { " of \($0.rfc3339)\(others)" } ?? ""
         // With several hosts each fire is somebody else's for all but one of them.
         let level: Logger.Level = record.skipReason == .elsewhere ? .debug : .notice
-        logger.log(level: level, "skipped the run\(fire): \(record.skipReason?.words ?? "")", metadata: metadata)
+        logger.log(level: level, "skipped the run\(fire): \(record.message ?? record.skipReason?.words ?? "")", metadata: metadata)
     }
 }

@@ -136,7 +136,7 @@ final class SchedulerCarrier: RunCarrier {
         record.endedAt = now
         record.outcome = .skipped
         record.skipReason = skipped.reason
-        record.message = skipped.reason.words
+        record.message = skipped.detail ?? skipped.reason.words
         record.passed = skipped.passed
         do throws(History.Failure) {
             try await caretaker.history.record(skipped: record)

@@ -112,7 +112,7 @@ package struct ServiceDaemon: Sendable {
     private func fail(_ failure: Caretaker.Failure) -> Int32 {
         logger.critical(
             "\(failure.message)\(failure.hint.map { ". \($0)" } ?? "")",
-            metadata: ["event": "\(JournalEvent.historyUnavailable.rawValue)"])
+            metadata: ["event": "\(JournalEvent.startFailed.rawValue)"])
         notifier.failing(exitStatus: failure.exitStatus, status: failure.message)
         return failure.exitStatus
     }

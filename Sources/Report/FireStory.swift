@@ -101,7 +101,7 @@ package struct FireStory: Sendable {
         case .cancelled: return "\(how) and was cancelled after \(took)\(message)"
         case nil: return "\(how) and is still running"
         case .skipped:
-            let reason = record.skipReason?.words ?? record.message ?? "for a reason that this version does not know"
+            let reason = record.message ?? record.skipReason?.words ?? "for a reason that this version does not know"
             guard let passed = record.passed, let fire = record.scheduledAt, fire != instant else {
                 return isFirst ? "did not run: \(reason)" : "was not tried again: \(reason)"
             }

@@ -41,7 +41,21 @@ extension SchedulerState {
             entry.decidedUntil = decidedUntil
             Self.lookAhead(&entry)
         }
-        return become(fire, of: key, since: since, first: first, at: now)
+        return missing(plan, since: since, through: decidedUntil)
+            + become(fire, of: key, since: since, first: first, at: now)
+    }
+
+    /// The fires of a day that the zone left out, one record for each gap.
+    private func missing(_ plan: JobPlan, since: Instant, through: Instant) -> [SchedulerAction] {
+        let fires = plan.schedule.nonexistent(after: since, through: through)
+        return Dictionary(grouping: fires, by: \.gapEnd).sorted { $0.key < $1.key }.map { end, fires in
+            let times = fires.map(\.wallTime)
+            let others = times.count > 1 ? " and \(times.count - 1) more times" : ""
+            return .record(
+                SkippedFire(
+                    key: plan.key, fire: end, reason: .nonexistentDate, passed: nil, attempt: 0,
+                    detail: "\(times[0])\(others) did not exist in \(plan.schedule.zone.identifier)"))
+        }
     }
 
     /// What becomes of a fire, and of those that passed before it.

@@ -79,16 +79,21 @@ package struct SkippedFire: Hashable, Sendable {
     package let reason: SkipReason
     /// The earlier ones, if there are any.
     package let passed: PassedFires?
-    /// Which attempt at the fire was not made.
+    /// Which attempt at the fire was not made; 0 for times on the wall that did not exist, besides which there may be a fire.
     package let attempt: Int
+    /// What the reason alone does not tell.
+    package let detail: String?
 
     /// Fires that were passed.
-    package init(key: JobKey, fire: Instant, reason: SkipReason, passed: PassedFires?, attempt: Int = 1) {
+    package init(
+        key: JobKey, fire: Instant, reason: SkipReason, passed: PassedFires?, attempt: Int = 1, detail: String? = nil
+    ) {
         self.key = key
         self.fire = fire
         self.reason = reason
         self.passed = passed
         self.attempt = attempt
+        self.detail = detail
     }
 }
 

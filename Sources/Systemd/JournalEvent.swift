@@ -6,6 +6,8 @@
 package enum JournalEvent: String, CaseIterable, Sendable {
     /// The scheduler is armed; the daemon is ready.
     case daemonStarted = "daemon-started"
+    /// The daemon cannot start, for another reason than its configuration.
+    case startFailed = "start-failed"
     /// A stop was asked for; running jobs are brought to an end.
     case daemonStopping = "daemon-stopping"
     /// The daemon has come to its end.
@@ -84,6 +86,7 @@ package enum JournalEvent: String, CaseIterable, Sendable {
     /// The MESSAGE_ID: 128 bits in 32 lower case hexadecimal digits (sd-id128(3)).
     package var messageID: String {
         switch self {
+        case .startFailed: "824503314c4a4733a8f41a3e7f92e372"
         case .daemonStarted: "6230fab2201a4ce6aad17998f3e05eae"
         case .daemonStopping: "8b10bdec36b2418fba5b54406724a666"
         case .daemonStopped: "1e1a54ab813144c799f22bc8050ace48"

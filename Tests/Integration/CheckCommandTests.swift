@@ -87,7 +87,7 @@ struct CheckCommandTests {
             let answer = try await installation.run("check")
             try await TestCluster.shared.administrate("DROP ROLE \(reader)")
             #expect(answer.status == 77, "\(answer)")
-            #expect(answer.errors.contains("the role \(reader) lacks DELETE on activities"), "\(answer)")
+            #expect(answer.errors.contains("the role \(reader) lacks DELETE on public.activities"), "\(answer)")
             #expect(answer.errors.contains(#"HINT: GRANT DELETE ON "public"."activities" TO "\#(reader)";"#), "\(answer)")
         }
     }

@@ -1,3 +1,4 @@
+import Foundation
 import HeapModule
 import History
 import Schedule
@@ -205,6 +206,24 @@ struct SchedulerPolicyTests {
                 skip("a", hours(49), .missed, passed: PassedFires(first: hours(1), count: 48)),
                 .start(order("a", hours(50), .catchUp)),
             ])
+    }
+
+    @Test("a day that the zone left out is recorded, beside the fire at its end")
+    func nonexistentDay() throws {
+        let bytes = try Array(Data(contentsOf: URL(fileURLWithPath: "/usr/share/zoneinfo/Pacific/Apia")))
+        let apia = try ZoneRules(identifier: "Pacific/Apia", tzif: bytes)
+        let schedule = ZonedSchedule(expression: try CronExpression("0 0 * * *"), zone: apia)
+        let plan = JobPlan(
+            key: key("a"), schedule: schedule, catchesUp: true, catchUpWithin: nil, retries: 0, retryDelay: .seconds(60))
+        var state = SchedulerState(maxParallel: 1)
+        let before = try #require(Instant(rfc3339: "2011-12-29T12:00:00Z"))
+        let end = try #require(Instant(rfc3339: "2011-12-30T10:00:00Z"))
+        _ = state.handle(.planned([plan], memory: [:]), at: before)
+        #expect(state.nextWake == end)
+        let missing = SkippedFire(
+            key: key("a"), fire: end, reason: .nonexistentDate, passed: nil, attempt: 0,
+            detail: "2011-12-30 00:00:00 did not exist in Pacific/Apia")
+        #expect(state.handle(.tick, at: end) == [.record(missing), .start(order("a", end))])
     }
 
     // MARK: - Other hosts and stops
