@@ -94,16 +94,24 @@ extension JobError.Code {
 /// Commands that touch what belongs to the service's user do so as that user, so that no file of root's stays behind
 /// that the daemon could not write tonight.
 enum Identity {
+    /// The service's user as sysusers makes it.
+    private static let serviceUser = "pgcaretaker"
+
     static func stepDownToOwner(of folder: String) throws {
-        guard ProcessUser.isRoot else { return }
-        var status = stat()
-        guard stat(folder, &status) == 0, status.st_uid != 0, let entry = getpwuid(status.st_uid) else { return }
-        guard let user = ProcessUser.named(String(cString: entry.pointee.pw_name)) else { return }
+        guard ProcessUser.isRoot, let user = owner(of: folder) else { return }
         do {
             try ProcessUser.stepDown(to: user)
             setenv("HOME", user.home, 1)
         } catch {
             throw Terminal.fail("cannot become \(user.name), who owns \(folder): \(error)", status: 77)
         }
+    }
+
+    /// Who owns a folder, if that is not root; of one that is not there yet the service's user.
+    private static func owner(of folder: String) -> ProcessUser? {
+        var status = stat()
+        guard stat(folder, &status) == 0 else { return errno == ENOENT ? ProcessUser.named(serviceUser) : nil }
+        guard status.st_uid != 0, let entry = getpwuid(status.st_uid) else { return nil }
+        return ProcessUser.named(String(cString: entry.pointee.pw_name))
     }
 }

@@ -62,7 +62,7 @@ struct DaemonTests {
         let start = try await service.machine.run("systemctl", "start", InstalledService.unit)
         #expect(start.status == 1)
         #expect(try await service.property("ExecMainStatus") == "77")
-        let entry = try await service.awaitEvent(.historyUnavailable, after: cursor)
+        let entry = try await service.awaitEvent(.startFailed, after: cursor)
         #expect(
             entry.message
                 == "the history /var/lib/pgcaretaker/history.db cannot be used: unable to open database file. "

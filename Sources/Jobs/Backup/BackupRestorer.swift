@@ -64,7 +64,13 @@ package struct BackupRestorer: Sendable {
             let temporary = Self.name(database, suffix: "_restoring_\(String(UInt32.random(in: 0 ... .max), radix: 16))")
             var warnings = try await create(temporary, like: backup.manifest, administration)
             do throws(JobError) {
-                try await fill(temporary, from: backup, reader)
+                let mayGiveAway = try await isSuperuser(administration)
+                try await fill(temporary, from: backup, reader, keepsOwners: mayGiveAway)
+                if !mayGiveAway {
+                    warnings.append(
+                        "everything in it belongs to \(administration.user), who may not give it to others; restored by a superuser it keeps its owners"
+                    )
+                }
                 warnings += await analyze(temporary)
                 let replaced = try await swap(temporary, into: database, replacing: replacing, administration)
                 return .success(Outcome(database: database, replaced: replaced, warnings: warnings))
@@ -169,7 +175,16 @@ package struct BackupRestorer: Sendable {
         }
     }
 
-    private func fill(_ database: String, from backup: Backup, _ reader: ArchiveReader) async throws(JobError) {
+    /// Only a superuser can give what it makes to any other role.
+    private func isSuperuser(_ administration: PostgresConnection) async throws(JobError) -> Bool {
+        try await asking("asking who restores") { () throws(PostgresError) in
+            try await administration.query("SELECT rolsuper::text FROM pg_catalog.pg_roles WHERE rolname = current_user").scalar
+        } == "true"
+    }
+
+    private func fill(
+        _ database: String, from backup: Backup, _ reader: ArchiveReader, keepsOwners: Bool
+    ) async throws(JobError) {
         let access = try ClientAccess(
             to: target.with(database: database), applicationName: "pgcaretaker restore", inheriting: verifier.environment,
             directory: privateDirectory)
@@ -180,7 +195,8 @@ package struct BackupRestorer: Sendable {
                 executable: reader.zstd, arguments: ["-q", "-d", "-c"], environment: ["PATH": reader.path, "LC_ALL": "C"]),
             Program(
                 executable: reader.restore,
-                arguments: ["--exit-on-error", "--no-password", "--dbname=\(access.connectionString)"],
+                arguments: ["--exit-on-error", "--no-password"] + (keepsOwners ? [] : ["--no-owner"])
+                    + ["--dbname=\(access.connectionString)"],
                 environment: access.environment),
         ])
         let result: PipelineResult
