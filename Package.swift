@@ -62,7 +62,9 @@ let package = Package(
             ]),
         .executableTarget(
             name: "Benchmarks",
-            dependencies: ["Command", "Configuration", "Daemon", "Jobs", "Postgres", "Report", "Schedule", arguments, signals],
+            dependencies: [
+                "Command", "Configuration", "Daemon", "History", "Jobs", "Postgres", "Report", "Schedule", arguments, signals,
+            ],
             path: "Benchmarks", swiftSettings: strict),
         room(
             "Daemon",

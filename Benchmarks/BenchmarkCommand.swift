@@ -8,7 +8,7 @@ import UnixSignals
 
 /// What can be measured, each with its contestants.
 enum Subject: String, CaseIterable, ExpressibleByArgument {
-    case cleanup, backup, daemon, schedule
+    case cleanup, backup, daemon, scale, schedule
 }
 
 /// Measures pgcaretaker side by side with what people use today, in one run on one machine.
@@ -24,7 +24,8 @@ struct BenchmarkCommand: AsyncParsableCommand {
             "A target that is missed is printed, and does not change the exit status. Everything made is removed at the end.")
 
     @Option(help: "How many activities there are; half of them are due for the cleanup.") var rows = 4_000_000
-    @Option(parsing: .upToNextOption, help: "Measure only these: cleanup, backup, daemon, schedule.") var only: [Subject] = []
+    @Option(parsing: .upToNextOption, help: "Measure only these: cleanup, backup, daemon, scale, schedule.") var only: [Subject] =
+        []
     @Option(help: "How often each contestant of cleanup and backup runs; the slow ones run once.") var runs = 3
     @Option(help: "How many seconds the daemon is watched while it is idle, 60 at least.") var idleSeconds = 65
     @Option(help: "Write the results as JSON to this file as well.") var json: String?
@@ -114,6 +115,7 @@ struct BenchmarkCommand: AsyncParsableCommand {
                 if subjects.contains(.cleanup) { add(try await CleanupBenchmark(arena: arena, rows: rows, runs: runs).measure()) }
                 if subjects.contains(.backup) { add(try await BackupBenchmark(arena: arena, rows: rows, runs: runs).measure()) }
                 if subjects.contains(.daemon) { add(try await DaemonBenchmark(arena: arena, idleSeconds: idleSeconds).measure()) }
+                if subjects.contains(.scale) { add(try await ScaleBenchmark(arena: arena, seconds: 30).measure()) }
             } catch {
                 await arena.remove()
                 throw error

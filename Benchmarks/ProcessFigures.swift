@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// What the kernel tells of a process (proc(5)).
 struct ProcessFigures {
@@ -10,6 +11,17 @@ struct ProcessFigures {
     /// Bytes of memory that would be free if the process ended.
     func privateMemory() throws -> Int64 {
         try kilobytes("Anonymous", in: "smaps_rollup") * 1024
+    }
+
+    /// How long it has worked on any processor.
+    func processorTime() throws -> Duration {
+        // Behind the name, which may have anything in it, the 12th and 13th fields are ticks in user and in kernel mode.
+        let stat = try String(contentsOfFile: "/proc/\(processID)/stat", encoding: .utf8)
+        let fields = stat.split(separator: ")").last?.split(separator: " ") ?? []
+        guard fields.count > 12, let user = Double(fields[11]), let kernel = Double(fields[12]) else {
+            throw BenchmarkFailure("/proc/\(processID)/stat does not tell the time")
+        }
+        return .seconds((user + kernel) / Double(sysconf(Int32(_SC_CLK_TCK))))
     }
 
     /// How often each thread gave up the processor, willingly or not: each time it had been woken before.

@@ -55,7 +55,10 @@ final class ServiceProcess: Sendable {
     /// - Returns: how long that took since the start.
     func waitUntilReady() throws -> Duration {
         while let (message, at) = socket.receive() {
-            if message.split(separator: "\n").contains("READY=1") { return startedAt.duration(to: at) }
+            if message.split(separator: "\n").contains("READY=1") {
+                socket.drain()
+                return startedAt.duration(to: at)
+            }
         }
         let said = FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) } ?? ""
         throw BenchmarkFailure("the daemon did not become ready within \(NotifySocket.patienceSeconds) s\n\(said)")
@@ -109,6 +112,21 @@ final class NotifySocket: Sendable {
     deinit {
         close(descriptor)
         unlink(path)
+    }
+
+    /// Lets go of all that comes from now on, as systemd would: else whoever reports would wait for room.
+    func drain() {
+        let thread = Thread { [descriptor] in
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            // Ends when the socket is closed or has been silent for longer than anybody measures.
+            var silent = 0
+            while silent < 60 {
+                let count = recv(descriptor, &buffer, buffer.count, 0)
+                if count < 0, errno != EAGAIN { break }
+                silent = count < 0 ? silent + 1 : 0
+            }
+        }
+        thread.start()
     }
 
     /// The next message and when it came; `nil` if there is none for too long. Blocks.

@@ -29,7 +29,7 @@ final class SchedulerCarrier: RunCarrier {
 
     private let caretaker: Caretaker
     private let supervisor: RunSupervisor
-    private let notifier: ServiceNotifier
+    private let statusLine: StatusLine
     private let logger: Logger
     private let state: Mutex<State>
 
@@ -37,7 +37,7 @@ final class SchedulerCarrier: RunCarrier {
         self.caretaker = caretaker
         supervisor = RunSupervisor(
             caretaker: caretaker, coordinator: Coordinator.demanded(by: configuration, clock: caretaker.clock))
-        self.notifier = notifier
+        statusLine = StatusLine { notifier.status($0) }
         logger = caretaker.logger
         state = Mutex(State(configuration: configuration))
     }
@@ -111,7 +111,7 @@ final class SchedulerCarrier: RunCarrier {
             state.pauses = pauses
             return status(state)
         }
-        notifier.status(text)
+        statusLine.show(text)
     }
 
     /// Asked of the history each time, so that a pause holds whether or not anybody told the daemon of it.
@@ -208,7 +208,7 @@ final class SchedulerCarrier: RunCarrier {
             state.overview = overview
             return status(state)
         }
-        if let text { notifier.status(text) }
+        if let text { statusLine.show(text) }
     }
 
     /// Notes that a database cannot be reached, or can be again, and says so once.
@@ -226,7 +226,7 @@ final class SchedulerCarrier: RunCarrier {
                 "database \(database) cannot be reached: \(reason ?? "no answer"). Its jobs fail and are tried again until it is back.",
                 metadata: ["event": "\(JournalEvent.databaseUnreachable.rawValue)", "database": "\(database)"])
         }
-        notifier.status(state.withLock { status($0) })
+        statusLine.show(state.withLock { status($0) })
     }
 
     /// From now on the status line says that the daemon stops.

@@ -39,21 +39,43 @@ package final class History: Sendable {
             }
         }
         do {
-            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            var queue = try DatabaseQueue(path: path, configuration: configuration)
             let migrator = Self.migrator
-            let isNewer = try queue.read { try migrator.hasBeenSuperseded($0) }
-            guard !isNewer else { throw Failure.newerVersion(path: path) }
-            if readOnly, !(try queue.read { try migrator.hasCompletedMigrations($0) }) {
-                // Another process is just making it, or it is from before an update: it is brought forward here.
-                _ = try History(path: path)
+            // Another process may be making the file at this very moment: then what is found of it may be anything.
+            if (try? queue.read({ try migrator.hasCompletedMigrations($0) })) != true {
+                let lock = try Self.lockMigration(of: path)
+                defer { close(lock) }
+                if readOnly { configuration.readonly = false }
+                queue = try DatabaseQueue(path: path, configuration: configuration)
+                let isNewer = try queue.read { try migrator.hasBeenSuperseded($0) }
+                guard !isNewer else { throw Failure.newerVersion(path: path) }
+                try migrator.migrate(queue)
+            } else {
+                let isNewer = try queue.read { try migrator.hasBeenSuperseded($0) }
+                guard !isNewer else { throw Failure.newerVersion(path: path) }
             }
-            if !readOnly { try migrator.migrate(queue) }
             database = queue
         } catch let failure as Failure {
             throw failure
         } catch {
             throw Self.failure(of: error, path: path)
         }
+    }
+
+    /// Waits until nobody else brings the schema forward. Two processes that did so at once would be in each other's way.
+    ///
+    /// The lock goes with its descriptor, which is the caller's to close, and with a process that dies.
+    private static func lockMigration(of path: String) throws(Failure) -> Int32 {
+        let descriptor = open("\(path)-migration", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .unavailable(path: path, reason: String(cString: strerror(errno))) }
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else {
+                let code = errno
+                close(descriptor)
+                throw .unavailable(path: path, reason: String(cString: strerror(code)))
+            }
+        }
+        return descriptor
     }
 
     /// Moves a damaged file out of the way, with what belongs to it, so that a new one can be made.

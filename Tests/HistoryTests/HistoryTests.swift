@@ -55,6 +55,18 @@ struct HistoryTests {
         #expect(try await looking.pauses(at: now) == [:])
     }
 
+    @Test("many who open a history that is not there yet make one together")
+    func together() async throws {
+        let folder = try TemporaryFolder("history")
+        for number in 0..<10 {
+            let path = folder.path("h\(number).db")
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<8 { group.addTask { _ = try await History(path: path).runs(limit: 1) } }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test("a job that was not configured meanwhile has missed nothing")
     func forgotten() async throws {
         let folder = try TemporaryFolder("history")

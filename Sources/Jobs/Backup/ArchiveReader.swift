@@ -30,4 +30,27 @@ struct ArchiveReader: Sendable {
             .backupDamaged, "\(dump) cannot be read to its end: \(failure.program) \(failure.termination)\(telling)",
             details: failure.standardErrorTail.isEmpty ? nil : failure.standardErrorTail)
     }
+
+    /// The table of contents of a dump, as `pg_restore --list` prints it.
+    ///
+    /// - Throws: ``JobError`` of code `backup-damaged` if pg_restore cannot read it.
+    func contents(of dump: String) async throws(JobError) -> String {
+        let environment = ["PATH": path, "LC_ALL": "C"]
+        let pipeline = Pipeline([
+            Program(executable: zstd, arguments: ["-q", "-d", "-c"], environment: environment),
+            Program(executable: restore, arguments: ["--list"], environment: environment),
+        ])
+        let result: PipelineResult
+        do throws(PipelineError) {
+            result = try await pipeline.run(input: .file(dump), output: .collect(limit: 256 << 20))
+        } catch {
+            throw JobError(error, doing: "reading \(dump)")
+        }
+        // The table stands at the beginning: pg_restore ends there, and zstd of the pipe that nobody reads any more.
+        guard let list = result.stages.last, list.termination.isSuccess else {
+            throw JobError(
+                .backupDamaged, "the table of contents of \(dump) cannot be read", details: result.stages.last?.standardErrorTail)
+        }
+        return String(decoding: result.output, as: UTF8.self)
+    }
 }

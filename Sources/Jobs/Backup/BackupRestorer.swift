@@ -64,11 +64,11 @@ package struct BackupRestorer: Sendable {
             let temporary = Self.name(database, suffix: "_restoring_\(String(UInt32.random(in: 0 ... .max), radix: 16))")
             var warnings = try await create(temporary, like: backup.manifest, administration)
             do throws(JobError) {
-                let mayGiveAway = try await isSuperuser(administration)
-                try await fill(temporary, from: backup, reader, keepsOwners: mayGiveAway)
-                if !mayGiveAway {
+                let keepsOwners = try await canKeepOwners(backup, reader, administration)
+                try await fill(temporary, from: backup, reader, keepsOwners: keepsOwners)
+                if !keepsOwners {
                     warnings.append(
-                        "everything in it belongs to \(administration.user), who may not give it to others; restored by a superuser it keeps its owners"
+                        "everything in it belongs to \(administration.user), who may not act for all of the roles that owned it; restored by a superuser it keeps its owners"
                     )
                 }
                 warnings += await analyze(temporary)
@@ -175,11 +175,27 @@ package struct BackupRestorer: Sendable {
         }
     }
 
-    /// Only a superuser can give what it makes to any other role.
-    private func isSuperuser(_ administration: PostgresConnection) async throws(JobError) -> Bool {
-        try await asking("asking who restores") { () throws(PostgresError) in
-            try await administration.query("SELECT rolsuper::text FROM pg_catalog.pg_roles WHERE rolname = current_user").scalar
-        } == "true"
+    /// Whether whoever restores may act for every role that owns something in the dump. (ALTER … OWNER wants that; a role that this
+    /// server does not have cannot own anything either.)
+    private func canKeepOwners(
+        _ backup: Backup, _ reader: ArchiveReader, _ administration: PostgresConnection
+    ) async throws(JobError) -> Bool {
+        let roles = try await asking("asking for whom the role may act") { () throws(PostgresError) in
+            try await administration.query(
+                "SELECT rolname FROM pg_catalog.pg_roles WHERE pg_catalog.pg_has_role(current_user, oid, 'MEMBER')"
+            ).compactMap { $0[0] }
+        }
+        let contents: String
+        do throws(JobError) {
+            contents = try await reader.contents(of: backup.dumpPath)
+        } catch {
+            guard error.code == .backupDamaged else { throw error }
+            // The restore itself will tell it better.
+            return true
+        }
+        // The owner is the last word of a line, and may have blanks in it; entries that nobody owns end with a blank.
+        return contents.split(separator: "\n").filter { !$0.hasPrefix(";") && !$0.hasSuffix(" ") }
+            .allSatisfy { line in roles.contains { line.hasSuffix(" \($0)") } }
     }
 
     private func fill(
