@@ -90,6 +90,9 @@ let package = Package(
             name: "TestSupport", dependencies: ["Command", "Postgres"], path: "Tests/Support", swiftSettings: strict),
         tests("ScheduleTests", needs: ["Command", "Schedule"]),
         tests("SchedulerTests", needs: ["History", "Schedule", "Scheduler", heap]),
+        tests(
+            "DaemonTests",
+            needs: ["Configuration", "Daemon", "History", "Jobs", "Postgres", "Schedule", "TestSupport", logging]),
         tests("HistoryTests", needs: ["History", "Schedule", "TestSupport"]),
         tests("ConfigurationTests", needs: ["Configuration", "Jobs", "Schedule", "TestSupport"]),
         tests("CommandTests", needs: ["Command"]),
