@@ -106,6 +106,17 @@ struct InstalledService: Sendable {
         get async throws { try await property("StatusText") }
     }
 
+    /// Asks until the line that systemd shows is as it should be: the service sends one a second at most.
+    @discardableResult
+    func awaitStatus(_ condition: (String) -> Bool) async throws -> String {
+        let limit = ContinuousClock.now + .seconds(20)
+        while true {
+            let text = try await statusText
+            if condition(text) { return text }
+            guard .now < limit else { throw MachineError("the status stays \"\(text)\"") }
+        }
+    }
+
     // MARK: What it says in the journal
 
     /// Waits for an event of the program.

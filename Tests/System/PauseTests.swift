@@ -9,22 +9,13 @@ struct PauseTests {
         let service = try InstalledService.current
         let machine = service.machine
         try await service.restart(with: SchoolDatabase.configuration(SchoolDatabase.job("sizes", schedule: rarely)))
-        /// Asks until the line that systemd shows is as it should be; the daemon hears of it by a signal.
-        func wait(until condition: (String) -> Bool) async throws {
-            let limit = ContinuousClock.now + .seconds(20)
-            while true {
-                let text = try await service.statusText
-                if condition(text) { return }
-                try #require(.now < limit, "\(text)")
-            }
-        }
         try await machine.demand("pgcaretaker", "pause", "sizes", "--for", "1h", "--reason", "exams")
-        try await wait { $0.contains("paused: sizes") }
+        try await service.awaitStatus { $0.contains("paused: sizes") }
         try await machine.demand("systemctl", "restart", InstalledService.unit)
-        try await wait { $0.contains("paused: sizes") }
+        try await service.awaitStatus { $0.contains("paused: sizes") }
         #expect(try await machine.demand("pgcaretaker", "jobs").contains("(exams)"))
         try await machine.demand("pgcaretaker", "resume", "sizes")
-        try await wait { !$0.contains("paused") && $0.contains("next: sizes") }
+        try await service.awaitStatus { !$0.contains("paused") && $0.contains("next: sizes") }
         #expect(try await service.property("ActiveState") == "active")
         // What root says is written as the service's user, or the service could not write there any more.
         let owners = try await machine.demand("sh", "-c", "stat -c %U /var/lib/pgcaretaker/* | sort -u")

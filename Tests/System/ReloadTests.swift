@@ -60,7 +60,7 @@ struct ReloadTests {
         try await service.awaitEvent(.runSucceeded, of: "tokens", after: cursor)
         let tokens = try await service.awaitEvent(.runSucceeded, of: "tokens", after: reloaded.cursor)
         #expect(try await service.property("ActiveState") == "active")
-        #expect(try await service.statusText.contains("next: tokens at "))
+        try await service.awaitStatus { $0.contains("next: tokens at ") }
         // A run that was going at that moment may have ended after it, but none began.
         let history = try await service.history(of: "sizes")
         let last = try #require(history.last)
