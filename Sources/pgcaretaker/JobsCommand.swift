@@ -100,8 +100,10 @@ struct TablesCommand: AsyncParsableCommand {
                 var found: [(SizeSample, [RunReports.SizeLine])] = []
                 for database in try await history.sampledDatabases() {
                     guard let sample = try await history.sample(of: database, notAfter: now) else { continue }
-                    let day = try await history.sample(of: database, notAfter: sample.takenAt - .seconds(86400))
-                    let week = try await history.sample(of: database, notAfter: sample.takenAt - .seconds(7 * 86400))
+                    let day = try await history.sample(
+                        of: database, nearestTo: sample.takenAt - .seconds(86400), within: .seconds(4 * 3600))
+                    let week = try await history.sample(
+                        of: database, nearestTo: sample.takenAt - .seconds(7 * 86400), within: .seconds(86400))
                     found.append((sample, RunReports.sizes(sample, day: day, week: week)))
                 }
                 return found
