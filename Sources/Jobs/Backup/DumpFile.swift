@@ -1,3 +1,4 @@
+import CLinux
 import Crypto
 import Glibc
 import Synchronization
@@ -17,12 +18,17 @@ final class DumpFile: Sendable {
     private struct State {
         var hasher = SHA256()
         var size: Int64 = 0
+        /// How much of it the kernel has been asked to put on the disk.
+        var sentOff: Int64 = 0
         var beginning: [UInt8] = []
         var pathIsOurs = true
     }
 
     /// The bytes that every frame of zstd begins with (RFC 8878, 3.1.1).
     private static let zstdMagic: [UInt8] = [0x28, 0xB5, 0x2F, 0xFD]
+
+    /// After how many bytes the kernel is asked to begin with the disk.
+    private static let stride: Int64 = 8 << 20
 
     /// Where the file is.
     let path: String
@@ -77,7 +83,18 @@ final class DumpFile: Sendable {
             }
             state.hasher.update(bufferPointer: bytes)
             state.size += Int64(bytes.count)
+            sendOff(&state)
         }
+    }
+
+    /// Lets the disk work while the dump goes on. Left to itself the kernel would keep most of the file until the end, when we
+    /// would wait for the disk and every commit of the server's with us.
+    private func sendOff(_ state: inout State) {
+        guard state.size - state.sentOff >= Self.stride else { return }
+        // Not waited for, and a failure comes to light in `finish`.
+        _ = sync_file_range(
+            descriptor, Int(state.sentOff), Int(state.size - state.sentOff), pgcaretaker_sync_range_write)
+        state.sentOff = state.size
     }
 
     /// How many bytes were written.
