@@ -20,6 +20,21 @@ package enum PipelineOutput: Sendable {
     /// To a closure, in pieces of up to 1 MiB, on a thread of its own that the closure may block. The bytes are valid
     /// during the call only.
     case stream(@Sendable (UnsafeRawBufferPointer) throws -> Void)
+    /// To another pipeline, and past a closure that sees the same bytes, as with `stream`, soon after they went on.
+    case relay(into: PipeRelay, watching: @Sendable (UnsafeRawBufferPointer) throws -> Void)
+
+    /// Where a copy of it all goes.
+    fileprivate var relay: PipeRelay? {
+        if case .relay(let relay, _) = self { relay } else { nil }
+    }
+
+    /// Whether what a process left behind might still write is missed.
+    fileprivate var mustBeWhole: Bool {
+        switch self {
+        case .discard, .collect: false
+        case .stream, .relay: true
+        }
+    }
 }
 
 /// Child processes connected by pipes, as in `pg_dump | zstd`, run and supervised as one.
@@ -106,13 +121,13 @@ package struct Pipeline: Sendable {
         }
 
         let supervision = Supervision(
-            processes: processes, plumbing: plumbing, source: input.bytes, sink: sink, events: events,
+            processes: processes, plumbing: plumbing, source: input.bytes, sink: sink, relay: output.relay, events: events,
             deadline: deadline.map { (begin + $0, $0) }, grace: terminationGrace, onErrorLine: onErrorLine)
         let report = await supervision.run()
         for process in processes { await process.release() }
 
         if let cause = report.cause { throw cause }
-        if report.outputLeftOpen, case .stream = output {
+        if report.outputLeftOpen, output.mustBeWhole {
             throw .outputLeftOpen(program: stages.last?.name ?? "")
         }
         return PipelineResult(
@@ -136,7 +151,7 @@ private final class CollectedOutput: Sendable {
     func sink(for output: PipelineOutput) -> (@Sendable (UnsafeRawBufferPointer) throws -> Void)? {
         switch output {
         case .discard: nil
-        case .stream(let sink): sink
+        case .stream(let sink), .relay(_, let sink): sink
         case .collect(let limit):
             { piece in
                 try self.storage.withLock { bytes in

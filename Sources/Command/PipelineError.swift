@@ -6,13 +6,13 @@ package enum PipelineError: Error {
     case deadlineExceeded(Duration)
     /// The task that ran the pipeline was cancelled.
     case cancelled
-    /// What takes the output refused it: the caller's closure threw this error, or `.collect` ran over its limit
-    /// (``OutputLimitExceeded``).
+    /// What takes the output refused it: the caller's closure threw this error, `.collect` ran over its limit
+    /// (``OutputLimitExceeded``), or nobody reads what `.relay` passes on (`Errno.brokenPipe`).
     case sinkFailed(any Error)
     /// The input could not be opened or fed to the first stage.
     case sourceFailed(any Error)
     /// The last stage exited but a process it left behind still holds its standard output open, so nobody can say that
-    /// the output is whole. Only `.stream` throws this; `.collect` returns what the stage itself wrote.
+    /// the output is whole. Only `.stream` and `.relay` throw this; `.collect` returns what the stage itself wrote.
     case outputLeftOpen(program: String)
 }
 

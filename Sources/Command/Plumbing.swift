@@ -72,9 +72,6 @@ struct Plumbing {
         for descriptor in [input, output, error] { try? descriptor.close() }
     }
 
-    /// F_SETPIPE_SZ (fcntl(2)), which the C library shows to GNU sources only.
-    private static let setPipeSize: Int32 = 1031
-
     private static func open(_ path: String, _ flags: Int32, _ opened: inout [FileDescriptor]) throws(Errno)
         -> FileDescriptor
     {
@@ -89,8 +86,7 @@ struct Plumbing {
     ) throws(Errno) -> (readEnd: FileDescriptor, writeEnd: FileDescriptor) {
         let pipe = try FileDescriptor.pipe(options: .closeOnExec)
         opened += [pipe.readEnd, pipe.writeEnd]
-        // A wish: an ordinary user has a limit on the sum of them (pipe(7)), and the default of 64 KiB works too.
-        if let capacity { _ = fcntl(pipe.writeEnd.rawValue, Self.setPipeSize, Int32(capacity)) }
+        if let capacity { pipe.writeEnd.wishForCapacity(capacity) }
         return pipe
     }
 }

@@ -20,6 +20,7 @@ final class Supervision: Sendable {
     let plumbing: Plumbing
     let source: [UInt8]
     let sink: (@Sendable (UnsafeRawBufferPointer) throws -> Void)?
+    let relay: PipeRelay?
     let events: PipelineEvents
     let deadline: (at: SuspendingClock.Instant, after: Duration)?
     let grace: Duration
@@ -27,7 +28,7 @@ final class Supervision: Sendable {
 
     init(
         processes: [StageProcess], plumbing: Plumbing, source: [UInt8],
-        sink: (@Sendable (UnsafeRawBufferPointer) throws -> Void)?, events: PipelineEvents,
+        sink: (@Sendable (UnsafeRawBufferPointer) throws -> Void)?, relay: PipeRelay?, events: PipelineEvents,
         deadline: (at: SuspendingClock.Instant, after: Duration)?, grace: Duration,
         onErrorLine: (@Sendable (Int, String) -> Void)?
     ) {
@@ -35,6 +36,7 @@ final class Supervision: Sendable {
         self.plumbing = plumbing
         self.source = source
         self.sink = sink
+        self.relay = relay
         self.events = events
         self.deadline = deadline
         self.grace = grace

@@ -93,7 +93,8 @@ struct SupervisionLoop {
         }
         let events = supervision.events
         do {
-            let pump = try OutputPump(source: output, patience: Pipeline.leftoverPatience, sink: sink)
+            let pump = try OutputPump(
+                source: output, patience: Pipeline.leftoverPatience, relay: supervision.relay, sink: sink)
             try pump.start { events.pumpEnded($0) }
             self.pump = pump
         } catch {

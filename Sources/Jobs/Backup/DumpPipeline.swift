@@ -1,12 +1,12 @@
 import Command
-import Glibc
 import Synchronization
 import SystemPackage
 
 /// `pg_dump | inspector | zstd | file`: the one way by which the bytes of a backup go.
 ///
-/// The inspector sits in this process, between the two programs, and sees exactly the bytes that are compressed. That costs two more
-/// copies in memory than a pipe from program to program would, far less than reading the dump once more when it is done.
+/// The inspector sits in this process, between the two programs, and sees exactly the bytes that are compressed. That costs one more
+/// copy in memory than a pipe from program to program would (see `PipeRelay`), far less than reading the dump once more when it is
+/// done; and since this process moves the bytes in large portions, both programs are woken up less often.
 struct DumpPipeline: Sendable {
     /// pg_dump, writing the custom format to its standard output.
     let dump: Program
@@ -29,7 +29,11 @@ struct DumpPipeline: Sendable {
     /// - Throws: ``JobError`` that names the program, or the file, that failed first; the file is gone then.
     func run(into file: DumpFile, progress: @escaping @Sendable (Int64) -> Void) async throws(JobError) -> Outcome {
         let relay: PipeRelay
-        do throws(FileFailure) { relay = try PipeRelay() } catch { throw JobError(error) }
+        do throws(Errno) {
+            relay = try PipeRelay()
+        } catch {
+            throw JobError(FileFailure(verb: "make", path: "a pipe", code: error.rawValue))
+        }
         let inspection = Inspection()
         let warnings = ProgramWarnings()
 
@@ -37,11 +41,8 @@ struct DumpPipeline: Sendable {
             group.addTask {
                 let end = await Self.end { () throws(PipelineError) in
                     try await Pipeline([dump]).run(
-                        output: .stream { bytes in
-                            let count = inspection.take(bytes)
-                            try relay.write(bytes)
-                            progress(count)
-                        }, onErrorLine: { _, line in warnings.add(line) })
+                        output: .relay(into: relay) { bytes in progress(inspection.take(bytes)) },
+                        onErrorLine: { _, line in warnings.add(line) })
                 }
                 // Also after a failure: the compressor waits for the end of its input.
                 relay.closeWriteEnd()
@@ -50,7 +51,7 @@ struct DumpPipeline: Sendable {
             group.addTask {
                 let end = await Self.end { () throws(PipelineError) in
                     try await Pipeline([compressor]).run(
-                        input: .file(relay.inputPath), output: .stream { try file.write($0) },
+                        input: relay.input, output: .stream { try file.write($0) },
                         onErrorLine: { _, line in warnings.add(line) })
                 }
                 // What is still being written to the compressor fails now instead of waiting for ever.
@@ -130,72 +131,10 @@ struct DumpPipeline: Sendable {
             if let failure = result.firstFailure { return JobError(failure, doing: "compressing the dump") }
         }
         switch ends.dump {
+        case .failure(.sinkFailed(let error as Errno)):
+            return JobError(FileFailure(verb: "write to", path: "the compressor", code: error.rawValue))
         case .failure(let error): return JobError(error, doing: "the dump")
         case .success(let result): return result.firstFailure.map { JobError($0, doing: "the dump") }
-        }
-    }
-}
-
-/// A pipe into a program that we write to ourselves.
-final class PipeRelay: Sendable {
-    /// F_SETPIPE_SZ (fcntl(2)), which the C library shows to GNU sources only; 1 MiB is the most that an ordinary user may have.
-    private static let setPipeSize: Int32 = 1031
-    private static let pipeSize: Int32 = 1 << 20
-
-    private struct Descriptors {
-        var read: Int32?
-        var write: Int32?
-    }
-
-    private let descriptors: Mutex<Descriptors>
-    private let writeEnd: Int32
-    /// What the program opens as its input: the read end that this process holds.
-    let inputPath: String
-
-    init() throws(FileFailure) {
-        do throws(Errno) {
-            let (readEnd, writeEnd) = try FileDescriptor.pipe(options: .closeOnExec)
-            _ = fcntl(writeEnd.rawValue, Self.setPipeSize, Self.pipeSize)
-            descriptors = Mutex(Descriptors(read: readEnd.rawValue, write: writeEnd.rawValue))
-            self.writeEnd = writeEnd.rawValue
-            inputPath = "/proc/self/fd/\(readEnd.rawValue)"
-        } catch {
-            throw FileFailure(verb: "make", path: "a pipe", code: error.rawValue)
-        }
-    }
-
-    deinit {
-        closeReadEnd()
-        closeWriteEnd()
-    }
-
-    /// Writes all bytes; blocks while the program does not read. Fails with EPIPE once nobody reads any more, on a thread in which
-    /// SIGPIPE is blocked, as the pipelines' are.
-    func write(_ bytes: UnsafeRawBufferPointer) throws(FileFailure) {
-        var rest = bytes
-        while let base = rest.baseAddress, !rest.isEmpty {
-            let count = Glibc.write(writeEnd, base, rest.count)
-            guard count > 0 else {
-                if count < 0, errno == EINTR { continue }
-                throw .last("write to", "the compressor")
-            }
-            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
-        }
-    }
-
-    /// Lets go of the read end; the program has its own.
-    func closeReadEnd() {
-        descriptors.withLock { descriptors in
-            if let end = descriptors.read { close(end) }
-            descriptors.read = nil
-        }
-    }
-
-    /// Ends the program's input. Nothing may be written any more.
-    func closeWriteEnd() {
-        descriptors.withLock { descriptors in
-            if let end = descriptors.write { close(end) }
-            descriptors.write = nil
         }
     }
 }
