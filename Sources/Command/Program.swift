@@ -14,6 +14,8 @@ package struct Program: Sendable {
     package var user: ProcessUser?
     /// The directory the child starts in; nil is ours.
     package var workingDirectory: String?
+    /// How far the child stands back when processors are scarce: what is added to our own nice value, 0 to 19.
+    package var niceness = 0
 
     /// Describes a child process; nothing is started or looked up yet.
     package init(
@@ -21,13 +23,15 @@ package struct Program: Sendable {
         arguments: [String] = [],
         environment: [String: String] = [:],
         user: ProcessUser? = nil,
-        workingDirectory: String? = nil
+        workingDirectory: String? = nil,
+        niceness: Int = 0
     ) {
         self.executable = executable
         self.arguments = arguments
         self.environment = environment
         self.user = user
         self.workingDirectory = workingDirectory
+        self.niceness = niceness
     }
 
     /// The last component of the executable's path: the name people know the program by.

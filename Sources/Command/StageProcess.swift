@@ -11,6 +11,8 @@ struct StageProcess: Sendable {
     let processID: pid_t
     /// Readable once the process has ended (pidfd_open(2)), or -1 on a kernel that has none.
     let processDescriptor: CInt
+    /// What its session's group in the kernel's scheduler gets, see ``SessionPriority``.
+    let niceness: Int
 
     private let gate: OneTimeValue<Void>
     private let reaping: Task<Void, Never>
@@ -50,8 +52,8 @@ struct StageProcess: Sendable {
         }
         let (processID, processDescriptor) = try await started.value().get()
         return StageProcess(
-            program: program.name, processID: processID, processDescriptor: processDescriptor, gate: gate,
-            reaping: reaping)
+            program: program.name, processID: processID, processDescriptor: processDescriptor,
+            niceness: program.niceness, gate: gate, reaping: reaping)
     }
 
     /// Lets go of a process that has ended and waits until it has been reaped.
@@ -99,6 +101,14 @@ struct StageProcess: Sendable {
         if let user = program.user, user.userID != geteuid() || user.groupID != getegid() {
             guard ProcessUser.isRoot else { throw LaunchFailure(reason: "only root can run it as user \(user.name)") }
             (executable, arguments) = (try stepDownProgram(), stepDownArguments(to: user) + [executable] + arguments)
+        }
+        if program.niceness > 0 {
+            guard let nice = ExecutableSearch.standard.find("nice") else {
+                throw LaunchFailure(reason: "nice (package coreutils) is needed to run it with lower priority")
+            }
+            // nice(1) lowers the priority and then becomes the program. From here it would be too late: a priority is a
+            // thread's, and the program may have made threads by then.
+            (executable, arguments) = (nice, ["-n", "\(program.niceness)", executable] + arguments)
         }
         var options = PlatformOptions()
         options.createSession = true

@@ -16,6 +16,8 @@ struct SupervisionLoop {
         /// When it is ended, if a stage downstream of it has failed.
         var orphanDeadline: SuspendingClock.Instant?
         var wasTerminated = false
+        /// When its session is to get its priority; nil once that is over.
+        var priorityDue: SuspendingClock.Instant?
 
         var hasFailedFirstHand: Bool {
             guard let termination, !termination.isSuccess else { return false }
@@ -47,8 +49,11 @@ struct SupervisionLoop {
     init(_ supervision: Supervision) {
         self.supervision = supervision
         source = supervision.plumbing.source
+        let now = clock.now
         stages = supervision.processes.enumerated().map { index, process in
-            Stage(process: process, error: supervision.plumbing.errors[index])
+            Stage(
+                process: process, error: supervision.plumbing.errors[index],
+                priorityDue: process.niceness > 0 ? now : nil)
         }
         // Standard errors of stages that were never started have no writer.
         for error in supervision.plumbing.errors.dropFirst(stages.count) { try? error.close() }
@@ -139,6 +144,7 @@ struct SupervisionLoop {
 
     private mutating func keepTime() {
         let now = clock.now
+        lowerPriorities(now: now)
         if let deadline = supervision.deadline, now >= deadline.at, !isOver {
             begin(because: .deadlineExceeded(deadline.after))
         }
@@ -192,6 +198,17 @@ struct SupervisionLoop {
         }
     }
 
+    private mutating func lowerPriorities(now: SuspendingClock.Instant) {
+        for index in stages.indices {
+            guard let due = stages[index].priorityDue, now >= due else { continue }
+            let process = stages[index].process
+            let isOver =
+                stages[index].termination != nil
+                || SessionPriority.lower(sessionOf: process.processID, by: process.niceness)
+            stages[index].priorityDue = isOver ? nil : now + SessionPriority.pause
+        }
+    }
+
     // MARK: - Waiting
 
     private mutating func wait() {
@@ -217,6 +234,7 @@ struct SupervisionLoop {
         let now = clock.now
         var instants: [SuspendingClock.Instant] = []
         if case .none = teardown {
+            instants += stages.filter { $0.termination == nil }.compactMap(\.priorityDue)
             if let deadline = supervision.deadline { instants.append(deadline.at) }
             instants += stages.filter { $0.termination == nil }.compactMap(\.orphanDeadline)
         }

@@ -8,6 +8,8 @@ struct ArchiveReader: Sendable {
     let restore: String
     /// The folders of the `PATH` variable.
     let path: String
+    /// What is added to the nice value of both.
+    var niceness = BackupOptions.defaultNice
 
     /// Lets pg_restore turn the whole dump into SQL, which goes nowhere.
     ///
@@ -15,8 +17,8 @@ struct ArchiveReader: Sendable {
     func read(_ dump: String) async throws(JobError) {
         let environment = ["PATH": path, "LC_ALL": "C"]
         let pipeline = Pipeline([
-            Program(executable: zstd, arguments: ["-q", "-d", "-c"], environment: environment),
-            Program(executable: restore, arguments: ["--exit-on-error", "--file=-"], environment: environment),
+            Program(executable: zstd, arguments: ["-q", "-d", "-c"], environment: environment, niceness: niceness),
+            Program(executable: restore, arguments: ["--exit-on-error", "--file=-"], environment: environment, niceness: niceness),
         ])
         let result: PipelineResult
         do throws(PipelineError) {

@@ -104,11 +104,12 @@ extension BackupJob {
                 arguments: [
                     "--format=custom", "--compress=0", "--no-password", "--lock-wait-timeout=\(wait)",
                     "--dbname=\(access.connectionString)",
-                ], environment: access.environment),
+                ], environment: access.environment, niceness: options.nice),
             compressor: Program(
                 executable: preparation.zstd,
                 arguments: ["-q", "-\(options.level)", "-T\(options.threads)", "-c"],
-                environment: ["PATH": ClientAccess.path(in: context.childEnvironment), "LC_ALL": "C"]))
+                environment: ["PATH": ClientAccess.path(in: context.childEnvironment), "LC_ALL": "C"],
+                niceness: options.nice))
         let expected = preparation.previous?.manifest.uncompressedSize ?? facts.size
         do throws(JobError) {
             return try await pipeline.run(into: file) { bytes in
@@ -153,8 +154,10 @@ extension BackupJob {
                 "the dump is of the archive version \(layout), and no pg_restore is beside \(preparation.programs.dump) to check it",
                 hint: "Install the package postgresql-client-\(preparation.programs.version.major).")
         }
-        try await ArchiveReader(zstd: preparation.zstd, restore: restore, path: ClientAccess.path(in: context.childEnvironment))
-            .read(path)
+        try await ArchiveReader(
+            zstd: preparation.zstd, restore: restore, path: ClientAccess.path(in: context.childEnvironment), niceness: options.nice
+        )
+        .read(path)
     }
 
     private func publish(_ place: Place, _ manifest: BackupManifest, run: String) async throws(JobError) {

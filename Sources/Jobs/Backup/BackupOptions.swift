@@ -8,6 +8,8 @@ struct BackupOptions: Sendable, Hashable {
     let level: Int
     /// zstd's threads; 0 is one for each processor.
     let threads: Int
+    /// What is added to the nice value of the programs.
+    let nice: Int
     /// How many backups stay.
     let keep: PruningPolicy
     /// The only folder in which PostgreSQL's client programs are looked for.
@@ -20,6 +22,8 @@ struct BackupOptions: Sendable, Hashable {
 
     static let defaultLevel = 3
     static let defaultThreads = 2
+    /// A backup has the whole night; whoever waits for the application has not.
+    static let defaultNice = 10
     /// Short, because pg_dump waits while it holds locks on other tables already, and what waits for those waits as well. A run that
     /// did not get its locks is tried again later.
     static let defaultLockTimeout = Duration.seconds(5)
@@ -35,6 +39,9 @@ struct BackupOptions: Sendable, Hashable {
         OptionSpecification(
             "threads", .integer(0...256), default: .integer(Int64(defaultThreads)),
             "How many threads compress; 0 means one for each processor."),
+        OptionSpecification(
+            "nice", .integer(0...19), default: .integer(Int64(defaultNice)),
+            "How far pg_dump and zstd stand back when others want the processor: from 0 (not at all) to 19 (as far as can be)."),
         OptionSpecification(
             "keep",
             .table([
@@ -75,6 +82,7 @@ struct BackupOptions: Sendable, Hashable {
         }
         self.level = level ?? Self.defaultLevel
         threads = values.integer("threads") ?? Self.defaultThreads
+        nice = values.integer("nice") ?? Self.defaultNice
         let keep = values.table("keep")
         let standard = PruningPolicy.standard
         self.keep = PruningPolicy(

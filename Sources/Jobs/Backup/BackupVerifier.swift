@@ -39,7 +39,9 @@ package struct BackupVerifier: Sendable {
         let result: PipelineResult
         do throws(PipelineError) {
             // Through a pipe, so that neither the disk nor the arithmetic holds up Swift's cooperative pool, and a cancelled task ends it.
-            result = try await Pipeline([Program(executable: cat, environment: ["LC_ALL": "C"])]).run(
+            result = try await Pipeline([
+                Program(executable: cat, environment: ["LC_ALL": "C"], niceness: BackupOptions.defaultNice)
+            ]).run(
                 input: .file(backup.dumpPath),
                 output: .stream { bytes in
                     let done = hasher.withLock { hasher in

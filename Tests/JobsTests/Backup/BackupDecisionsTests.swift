@@ -47,6 +47,7 @@ struct BackupOptionsTests {
         #expect(options.directory == "/var/backups/x")
         #expect(options.compression == "zstd:3")
         #expect(options.threads == 2)
+        #expect(options.nice == 10)
         #expect(options.keep == PruningPolicy(last: 3, daily: 7, weekly: 4, monthly: 6, yearly: 0))
         #expect(options.lockTimeout == .seconds(5))
         #expect(options.programDirectory == nil)
@@ -78,7 +79,7 @@ struct BackupOptionsTests {
 
     @Test("every option that is read is one that the configuration knows")
     func specifications() {
-        #expect(BackupJob.options.map(\.name) == ["directory", "compression", "threads", "keep", "pg_bin", "lock_timeout"])
+        #expect(BackupJob.options.map(\.name) == ["directory", "compression", "threads", "nice", "keep", "pg_bin", "lock_timeout"])
         #expect(BackupJob.options.filter(\.isRequired).map(\.name) == ["directory"])
     }
 }
