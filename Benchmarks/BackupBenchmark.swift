@@ -2,7 +2,8 @@ import Foundation
 import Jobs
 import Postgres
 
-/// pg_dump alone beside the backup job, which compresses, takes the checksum, waits for the disk and publishes.
+/// pg_dump alone, and into zstd as in a shell, beside the backup job, which compresses, takes the checksum, waits for the disk and
+/// publishes.
 struct BackupBenchmark {
     let arena: Arena
     let rows: Int
@@ -10,6 +11,7 @@ struct BackupBenchmark {
 
     private enum Contestant: String, CaseIterable {
         case limit = "pg_dump -Fc -Z0 > /dev/null (the limit)"
+        case pipe = "pg_dump -Fc -Z0 | zstd -3 -T2 > file; sync file"
         case plain = "pg_dump -Fc > file"
         case job = "pgcaretaker run nightly-backup"
     }
@@ -36,6 +38,13 @@ struct BackupBenchmark {
         return section(results, idle: idle)
     }
 
+    /// What a careful person writes into a crontab.
+    private static let pipe = """
+        set -e -o pipefail
+        "$1" --format=custom --compress=0 "$2" | zstd -q -3 -T2 -c > "$3/school_erp.zst"
+        sync "$3/school_erp.zst"
+        """
+
     private func take(_ contestant: Contestant, run: Int, into result: inout Result) async throws {
         let name = "backup_\(run)_\(contestant)"
         let configuration = try arena.configure(name, database: Arena.original)
@@ -45,6 +54,7 @@ struct BackupBenchmark {
         let (time, latencies) = try await InsertClient.measure(on: arena.target(Arena.original)) {
             switch contestant {
             case .limit: try await arena.run(dump, ["--format=custom", "--compress=0", database])
+            case .pipe: try await arena.run("/bin/bash", ["-c", Self.pipe, "pipe", dump, database, folder])
             case .plain:
                 try await arena.run(dump, ["--format=custom", "--file=\(folder)/school_erp.dump", database])
             case .job: try await arena.runJob("nightly-backup", configuration: configuration)
@@ -54,6 +64,7 @@ struct BackupBenchmark {
         result.latencies += latencies
         switch contestant {
         case .limit: break
+        case .pipe: result.size = try Self.size(of: folder, suffix: ".zst")
         case .plain: result.size = try Self.size(of: folder, suffix: ".dump")
         case .job: result.size = try Self.size(of: "\(folder)/backups", suffix: ".zst")
         }
@@ -79,12 +90,11 @@ struct BackupBenchmark {
                 .init(key: "ratio", title: "RATIO"), .init(key: "insert_p99_milliseconds", title: "INSERT P99"),
                 .init(key: "insert_longest_milliseconds", title: "LONGEST"), .init(key: "file_bytes", title: "FILE"),
             ])
-        let (limit, plain, job) = (
-            results[.limit, default: Result()], results[.plain, default: Result()], results[.job, default: Result()]
-        )
+        let (limit, pipe) = (results[.limit, default: Result()], results[.pipe, default: Result()])
+        let (plain, job) = (results[.plain, default: Result()], results[.job, default: Result()])
         section.add(
             .text("nothing but the inserts"), .none, .none, .none, .none, .number(idle, Number.milliseconds), .none, .none)
-        for (contestant, result) in [(Contestant.limit, limit), (.plain, plain), (.job, job)] {
+        for (contestant, result) in [(Contestant.limit, limit), (.pipe, pipe), (.plain, plain), (.job, job)] {
             section.add(
                 .text(contestant.rawValue), .count(result.times.seconds.count),
                 .number(result.times.shortest, Number.seconds), .number(result.times.median, Number.seconds),
@@ -95,6 +105,9 @@ struct BackupBenchmark {
         }
         let toLimit = job.times.shortest / limit.times.shortest
         section.aim("time at most 1.4 × the limit", measured: Number.ratio(toLimit), isReached: toLimit <= 1.4)
+        let toPipe = job.times.shortest / pipe.times.shortest
+        section.aim(
+            "time at most 1.1 × that of the pipe in a shell", measured: Number.ratio(toPipe), isReached: toPipe <= 1.1)
         let toPlain = job.times.shortest / plain.times.shortest
         section.aim("time under half of that of pg_dump -Fc", measured: Number.ratio(toPlain), isReached: toPlain < 0.5)
         let size = Double(job.size) / Double(plain.size)
