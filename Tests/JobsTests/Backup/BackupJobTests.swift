@@ -174,6 +174,34 @@ func fingerprint(of target: ConnectionTarget) async throws -> String? {
         }
     }
 
+    @Test("pg_dump and zstd run as far back as the job says")
+    func niceness() async throws {
+        try await TestCluster.withDatabase { target in
+            let bench = try await BackupBench.filled(target)
+            let real = try await TestCluster.shared.cluster.programs.directory
+            let fakes = try FakePrograms(.shoutsAndSucceeds, programs: real)
+            // The priority is the nineteenth field of /proc/PID/stat. No other test asks for 3. The compressor may start after us.
+            let priorities = bench.folder.path("priorities")
+            try fakes.write(
+                "pg_dump",
+                """
+                case "$1" in --version) exec '\(real)/pg_dump' "$@";; esac
+                expected=$(($(cut -d ' ' -f 19 /proc/$PPID/stat) + 3))
+                [ $expected -le 19 ] || expected=19
+                for attempt in $(seq 200); do
+                    cat /proc/$$/stat /proc/[0-9]*/stat 2> /dev/null |
+                        awk -v parent=$PPID -v nice=$expected '$4 == parent && $19 == nice { print $2 }' |
+                        sort -u > '\(priorities)'
+                    ! grep -q zstd '\(priorities)' || break
+                    sleep 0.05
+                done
+                exec '\(real)/pg_dump' "$@"
+                """)
+            _ = try await bench.job("nightly", ["pg_bin": .text(fakes.directory), "nice": .integer(3)]).run(in: bench.context())
+            #expect(try String(contentsOfFile: priorities, encoding: .utf8) == "(pg_dump)\n(zstd)\n")
+        }
+    }
+
     @Test("a password of any characters reaches pg_dump, and nobody sees it but in a private file that is gone afterwards")
     func password() async throws {
         let special = String(decoding: (33...126).map { UInt8($0) }.filter { !isalnum(Int32($0)).isTrue }, as: UTF8.self)
