@@ -68,7 +68,7 @@ package struct RunSupervisor: Sendable {
         }
 
         let lock: FileLock
-        switch caretaker.lock(job: job.name) {
+        switch await takeLock(of: job.name) {
         case .taken(let taken): lock = taken
         case .held: return await skip(record, .locked)
         case .failed(let code):
@@ -117,6 +117,20 @@ package struct RunSupervisor: Sendable {
 
     private func takenElsewhere(_ record: RunRecord, _ state: Elsewhere) -> Ending {
         Ending(record: record, isWorthRetrying: false, wasNotBegun: false, elsewhere: state, details: nil)
+    }
+
+    /// Asks for the lock of a job, for a moment longer than the lock itself would.
+    ///
+    /// A child that is just being started shares all descriptors of this process until it becomes its program, and with them a
+    /// lock that has been let go of here.
+    private func takeLock(of job: String) async -> FileLock.Result {
+        let clock = caretaker.clock
+        for _ in 0..<10 {
+            let result = caretaker.lock(job: job)
+            guard case .held = result else { return result }
+            await Task.detached { try? await clock.sleep(for: .milliseconds(50)) }.value
+        }
+        return caretaker.lock(job: job)
     }
 
     /// Writes the end of a run. A disk that is full now may not be in a moment, and a run without an end would be taken

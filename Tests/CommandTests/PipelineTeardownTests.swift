@@ -87,9 +87,18 @@ struct PipelineTeardownTests {
 
     @Test("a stopped stage is ended too")
     func stopped() async throws {
-        let pipeline = Pipeline([shell("kill -STOP $$; sleep 1000")], deadline: .milliseconds(100))
-        let (error, duration) = await elapsed { await failure { try await pipeline.run() } }
-        #expect(error?.exceededDeadline != nil)
+        let record = LineRecord()
+        let run = Task {
+            try await Pipeline([shell("echo $$ >&2; echo ready >&2; kill -STOP $$; sleep 1000")]).run(onErrorLine: record.add)
+        }
+        await record.wait(for: "ready")
+        let process = try #require(record.lines.first.flatMap { Int32($0.text) })
+        while try !String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8).contains(") T ") { await Task.yield() }
+        let (error, duration) = await elapsed {
+            run.cancel()
+            return await failure { try await run.value }
+        }
+        #expect(error?.isCancelled == true)
         // Without SIGCONT only SIGKILL, after the grace of five seconds, would reach it.
         #expect(duration < .seconds(4))
     }
