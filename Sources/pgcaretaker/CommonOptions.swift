@@ -9,6 +9,7 @@ import Jobs
 import Logging
 import Report
 import Schedule
+import Synchronization
 import Systemd
 
 /// The option that every command has.
@@ -35,12 +36,39 @@ struct JSONOption: ParsableArguments {
 
 /// Standard output and standard error.
 enum Terminal {
+    /// Writes to standard output. Output that cannot be written is a failure like any other: a list that is cut must not end
+    /// with 0.
     static func say(_ text: String) {
-        FileHandle.standardOutput.write(Data((text.hasSuffix("\n") ? text : text + "\n").utf8))
+        guard !write(text.hasSuffix("\n") ? text : text + "\n", to: STDOUT_FILENO) else { return }
+        let code = errno
+        if let cleanUp = lossHandler.withLock({ $0 }) { return cleanUp() }
+        // Whoever read it, such as head(1), has what it wants.
+        if code != EPIPE { complain("pgcaretaker: standard output cannot be written: \(String(cString: strerror(code)))") }
+        exit(code == EPIPE ? 128 + SIGPIPE : 74)
     }
 
-    static func complain(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+    private static let lossHandler = Mutex<(@Sendable () -> Void)?>(nil)
+
+    /// Lets a command that has something to clean up do that when its output cannot be written, instead of ending at once.
+    static func whenOutputIsLost(_ handler: @escaping @Sendable () -> Void) {
+        lossHandler.withLock { $0 = handler }
+    }
+
+    static func complain(_ text: String) { note(text + "\n") }
+
+    /// Writes to standard error as it is; one that is gone is no reason to fail.
+    static func note(_ text: String) { _ = write(text, to: STDERR_FILENO) }
+
+    /// Not Foundation's handle, which ends the process with a stack trace when it cannot write.
+    private static func write(_ text: String, to descriptor: Int32) -> Bool {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
     }
 
     /// Says what failed and ends with a status.

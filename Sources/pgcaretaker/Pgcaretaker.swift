@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 /// The one executable.
 @main
@@ -17,4 +18,18 @@ struct Pgcaretaker: AsyncParsableCommand {
             PauseCommand.self, ResumeCommand.self, HistoryCommand.self, WhyCommand.self, SimulateCommand.self, BackupsCommand.self,
             TablesCommand.self, TryCommand.self,
         ])
+
+    static func main() async {
+        fillStandardDescriptors()
+        await main(nil)
+    }
+
+    /// Where standard input, output or error is closed, the next file to be opened would take its place, a lock or a dump, and
+    /// get what is meant for people.
+    private static func fillStandardDescriptors() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest free one is the one that is closed.
+            _ = open("/dev/null", O_RDWR)
+        }
+    }
 }

@@ -1,4 +1,3 @@
-import Foundation
 import Jobs
 import Synchronization
 
@@ -36,12 +35,12 @@ final class ProgressLine: Sendable {
         if let total = progress.total, total > 0 {
             text += " of about \(amount(total)) (\(min(100, progress.completed * 100 / total)) %)"
         }
-        FileHandle.standardError.write(Data("\r\u{1B}[K\(text)".utf8))
+        Terminal.note("\r\u{1B}[K\(text)")
     }
 
     /// Takes the line away.
     func clear() {
         let wasShown = lastShown.withLock { $0 != nil }
-        if wasShown { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        if wasShown { Terminal.note("\r\u{1B}[K") }
     }
 }

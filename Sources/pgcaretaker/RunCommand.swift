@@ -39,6 +39,8 @@ struct RunCommand: AsyncParsableCommand {
         let supervisor = RunSupervisor(
             caretaker: caretaker, coordinator: Coordinator.demanded(by: configuration, clock: caretaker.clock))
         let databases = found.databases.filter { database == nil || $0 == database }.compactMap { configuration.databases[$0] }
+        // Before anything begins; SIGHUP comes when the terminal goes.
+        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
         let work = Task {
             var endings: [RunSupervisor.Ending] = []
             for database in databases where !Task.isCancelled {
@@ -51,7 +53,7 @@ struct RunCommand: AsyncParsableCommand {
             return endings
         }
         let interruption = Task {
-            for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) { work.cancel() }
+            for await _ in signals { work.cancel() }
         }
         let endings = await work.value
         interruption.cancel()

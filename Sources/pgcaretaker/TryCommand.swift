@@ -35,11 +35,14 @@ struct TryCommand: AsyncParsableCommand {
                 throw Terminal.fail("cannot become \(user.name): \(error)", status: 77)
             }
         }
-        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
+        // A reader of the output that has gone, as head(1) does, must not end this process with the server still there.
+        signal(SIGPIPE, SIG_IGN)
         let work = Task { () async throws -> Void in try await perform(isStartedByRoot: isStartedByRoot) }
         let interruption = Task {
             for await _ in signals { work.cancel() }
         }
+        Terminal.whenOutputIsLost { work.cancel() }
         let result = await work.result
         interruption.cancel()
         if work.isCancelled, case .failure = result {
