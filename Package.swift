@@ -103,7 +103,7 @@ let package = Package(
             needs: ["Command", "History", "Jobs", "Postgres", "Schedule", "TestSupport", crypto, logging]),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["Command", "Postgres", "TestSupport", "pgcaretaker"], path: "Tests/Integration",
+            dependencies: ["Command", "History", "Postgres", "TestSupport", "pgcaretaker"], path: "Tests/Integration",
             swiftSettings: strict),
         .testTarget(
             name: "SystemTests", dependencies: ["Command", "History", "Schedule", "Systemd"], path: "Tests/System",

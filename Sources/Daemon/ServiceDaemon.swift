@@ -44,14 +44,14 @@ package struct ServiceDaemon: Sendable {
         }
         ConfigurationJournal.warnings(configuration, logger: logger)
 
-        let caretaker: Caretaker
+        let opened: Caretaker
         do throws(Caretaker.Failure) {
-            caretaker = try Caretaker(
+            opened = try Caretaker(
                 stateDirectory: configuration.stateDirectory, environment: environment, logger: logger)
         } catch {
             return fail(error)
         }
-        guard case .taken(let daemonLock) = caretaker.lockDaemon() else {
+        guard case .taken(let daemonLock) = opened.lockDaemon() else {
             return fail(
                 Caretaker.Failure(
                     "another daemon works in \(configuration.stateDirectory)",
@@ -60,10 +60,13 @@ package struct ServiceDaemon: Sendable {
         defer { withExtendedLifetime(daemonLock) {} }
         // For the commands that tell the daemon that there is something new to read.
         daemonLock.write("\(getpid())\n")
-        if let damaged = caretaker.damagedHistory {
-            logger.error(
-                "the history was damaged (\(damaged.reason)); a new one has begun, the old file is \(damaged.path). Backups are not affected.",
-                metadata: ["event": "\(JournalEvent.historyRebuilt.rawValue)", "path": "\(damaged.path)"])
+        if let damaged = opened.damagedHistory { tellOfNewHistory(damaged.path, damaged.reason) }
+        let caretaker: Caretaker
+        let memory: [JobKey: JobMemory]
+        do throws(Caretaker.Failure) {
+            (caretaker, memory) = try await recall(configuration, opened)
+        } catch {
+            return fail(error)
         }
 
         let timer: SystemWakeTimer
@@ -76,12 +79,6 @@ package struct ServiceDaemon: Sendable {
         let carrier = SchedulerCarrier(caretaker: caretaker, notifier: notifier, configuration: configuration)
         let dispatcher = Dispatcher(
             maxParallel: configuration.maxParallelJobs, clock: SystemWallClock(), timer: timer, carrier: carrier)
-        let memory: [JobKey: JobMemory]
-        do throws(History.Failure) {
-            memory = try await recall(configuration, caretaker)
-        } catch {
-            return fail(Caretaker.failure(error))
-        }
         dispatcher.plan(JobPlan.plans(of: configuration), memory: memory, maxParallel: configuration.maxParallelJobs)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await dispatcher.run() }
@@ -93,7 +90,7 @@ package struct ServiceDaemon: Sendable {
             logger.info(
                 "started with \(HumanText.count(Int64(count), "job")) on \(HumanText.count(Int64(configuration.databases.count), "database"))",
                 metadata: ["event": "\(JournalEvent.daemonStarted.rawValue)"])
-            group.addTask { await lookForDatabases(configuration, carrier, caretaker) }
+            group.addTask { await lookForDatabases(configuration, carrier) }
             group.addTask { await feedWatchdog(dispatcher) }
             group.addTask { await obey(signals, dispatcher, carrier, caretaker) }
             // The scheduler is the first to end; what only serves it goes with it.
@@ -117,10 +114,41 @@ package struct ServiceDaemon: Sendable {
         return failure.exitStatus
     }
 
+    private func tellOfNewHistory(_ aside: String, _ reason: String) {
+        logger.error(
+            "the history was damaged (\(reason)); a new one has begun, the old file is \(aside). Backups are not affected.",
+            metadata: ["event": "\(JournalEvent.historyRebuilt.rawValue)", "path": "\(aside)"])
+    }
+
     // MARK: - Plans
 
-    /// What the history knows of the jobs, after the runs that were cut off have got their end.
+    /// What the history knows of the jobs, and who goes on with it: somebody with a new one if it is damaged so deep that this
+    /// shows only when it is read.
     private func recall(
+        _ configuration: Configuration, _ opened: Caretaker
+    ) async throws(Caretaker.Failure) -> (Caretaker, [JobKey: JobMemory]) {
+        do throws(History.Failure) {
+            return (opened, try await remember(configuration, opened))
+        } catch {
+            guard case .damaged(let path, let reason) = error else { throw Caretaker.failure(error) }
+            do throws(History.Failure) {
+                opened.history.abandon()
+                tellOfNewHistory(try History.setAside(path: path, at: opened.clock.now()), reason)
+            } catch {
+                throw Caretaker.failure(error)
+            }
+        }
+        let caretaker = try Caretaker(
+            stateDirectory: configuration.stateDirectory, environment: environment, logger: logger)
+        do throws(History.Failure) {
+            return (caretaker, try await remember(configuration, caretaker))
+        } catch {
+            throw Caretaker.failure(error)
+        }
+    }
+
+    /// What the history knows of the jobs, after the runs that were cut off have got their end.
+    private func remember(
         _ configuration: Configuration, _ caretaker: Caretaker
     ) async throws(History.Failure) -> [JobKey: JobMemory] {
         let now = caretaker.clock.now()
@@ -154,17 +182,16 @@ package struct ServiceDaemon: Sendable {
     // MARK: - Services
 
     /// Says early, and once, that a database is not there; nothing waits for it.
-    private func lookForDatabases(
-        _ configuration: Configuration, _ carrier: SchedulerCarrier, _ caretaker: Caretaker
-    ) async {
+    private func lookForDatabases(_ configuration: Configuration, _ carrier: SchedulerCarrier) async {
         for database in configuration.databases.values {
-            let context = caretaker.context(job: "start", runID: "", database: database, zone: configuration.zone)
-            do throws(JobError) {
-                await (try context.connect()).close()
+            do throws(PostgresError) {
+                let options = SessionOptions(applicationName: "pgcaretaker")
+                await (try PostgresConnection.connect(to: database.target, options: options)).close()
             } catch {
                 // A daemon that is told to stop in its first second has not found out anything.
-                guard error.code != .cancelled else { return }
-                carrier.note(database: database.name, isReachable: false, reason: error.message)
+                guard !error.isCancelled else { return }
+                let reason = JobError(connecting: error, to: database.target).message
+                carrier.note(database: database.name, isReachable: false, reason: reason)
             }
         }
     }

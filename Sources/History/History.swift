@@ -78,6 +78,11 @@ package final class History: Sendable {
         return descriptor
     }
 
+    /// Lets go of the file; the history is of no use any more.
+    package func abandon() {
+        try? database.close()
+    }
+
     /// Moves a damaged file out of the way, with what belongs to it, so that a new one can be made.
     ///
     /// - Returns: where the damaged file is now.

@@ -1,6 +1,7 @@
 import Command
 import Foundation
 import Glibc
+import History
 import Postgres
 import TestSupport
 import Testing
@@ -158,6 +159,32 @@ struct DaemonTests {
             // Unless a later fire was skipped while the first run went on; then that one stands for the night.
             let last = try await runs(installation, "backup").contains { $0["outcome"] as? String == "succeeded" }
             #expect(again.count >= 1 && last)
+        }
+    }
+
+    @Test("a history that is damaged deep inside is put aside, and a new one begun")
+    func damaged() async throws {
+        try await TestCluster.withDatabase { target in
+            let installation = try Installation(database(target) + sizes("rare", "@daily") + sizes("often"))
+            #expect(try await installation.run("run", "rare").status == 0)
+            let path = "\(installation.state)/history.db"
+            // Who closes it last brings all of it into the one file.
+            try History(path: path).abandon()
+            let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+            // The first pages are what is looked at when the file is opened.
+            let whole = 4 * 4096
+            let length = Int(try file.seekToEnd())
+            try #require(length > whole)
+            try file.seek(toOffset: UInt64(whole))
+            try file.write(contentsOf: Data(repeating: 0xAA, count: length - whole))
+            try file.close()
+            try await ForegroundDaemon.with(installation) { daemon in
+                let line = try await daemon.line("the history was damaged")
+                #expect(line.contains("\(path).damaged-"), "\(line)")
+                try await daemon.line("often: measured")
+            }
+            let left = try FileManager.default.contentsOfDirectory(atPath: installation.state)
+            #expect(left.contains { $0.hasPrefix("history.db.damaged-") }, "\(left)")
         }
     }
 
