@@ -135,17 +135,15 @@ package final class Caretaker: Sendable {
         kill(process, SIGUSR1)
     }
 
-    /// What a job gets for one run.
-    package func context(
-        job: String, runID: String, database: DatabaseAccess, zone: ZoneRules, deadline: Instant? = nil,
-        isDryRun: Bool = false, progress: ProgressSink = .none
+    /// What a job gets for one run; every line that it logs says which run that is.
+    func context(
+        for run: RunRecord, database: DatabaseAccess, zone: ZoneRules, deadline: Instant? = nil, isDryRun: Bool = false,
+        progress: ProgressSink = .none
     ) -> JobContext {
         var logger = logger
-        logger[metadataKey: "job"] = "\(job)"
-        logger[metadataKey: "run_id"] = "\(runID)"
-        logger[metadataKey: "database"] = "\(database.name)"
+        for (key, value) in RunJournal.metadata(run) { logger[metadataKey: key] = value }
         return JobContext(
-            job: job, runID: runID, database: database, logger: logger, clock: clock, deadline: deadline,
+            job: run.key.job, runID: run.id, database: database, logger: logger, clock: clock, deadline: deadline,
             isDryRun: isDryRun, progress: progress, sizes: HistorySizeStore(history: history, clock: clock),
             privateDirectory: privateDirectory, childEnvironment: childEnvironment, zone: zone)
     }

@@ -6,11 +6,18 @@ import Systemd
 
 /// What the journal says of runs: one line for a run that went well.
 enum RunJournal {
-    static func metadata(_ record: RunRecord, _ event: JournalEvent) -> Logger.Metadata {
-        var metadata: Logger.Metadata = [
-            "event": "\(event.rawValue)", "job": "\(record.key.job)", "kind": "\(record.kind)", "run_id": "\(record.id)",
-            "trigger": "\(record.trigger.rawValue)", "database": "\(record.key.database)", "attempt": "\(record.attempt)",
+    /// What every line that concerns a run says of it.
+    static func metadata(_ record: RunRecord) -> Logger.Metadata {
+        [
+            "job": "\(record.key.job)", "kind": "\(record.kind)", "run_id": "\(record.id)",
+            "trigger": "\(record.trigger.rawValue)", "database": "\(record.key.database)",
         ]
+    }
+
+    static func metadata(_ record: RunRecord, _ event: JournalEvent) -> Logger.Metadata {
+        var metadata = metadata(record)
+        metadata["event"] = "\(event.rawValue)"
+        metadata["attempt"] = "\(record.attempt)"
         if let fire = record.scheduledAt { metadata["scheduled_at"] = "\(fire.rfc3339)" }
         return metadata
     }

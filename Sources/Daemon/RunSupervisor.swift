@@ -6,6 +6,7 @@ import Logging
 import Postgres
 import Schedule
 import Scheduler
+import Systemd
 
 /// Runs one job once: the lock, the claim, the deadline, the record, the line in the journal.
 package struct RunSupervisor: Sendable {
@@ -59,8 +60,8 @@ package struct RunSupervisor: Sendable {
         let limits = Limits(timeout: job.timeout, window: until.map { max($0 - started, .zero) })
         let deadline = limits.shortest.map { started + $0 }
         let context = caretaker.context(
-            job: job.name, runID: record.id, database: database, zone: job.schedule.zone, deadline: deadline,
-            isDryRun: isDryRun, progress: progress)
+            for: record, database: database, zone: job.schedule.zone, deadline: deadline, isDryRun: isDryRun,
+            progress: progress)
         if isDryRun {
             let begun = caretaker.clock.elapsed()
             let result = await perform(job, context, limits, nil)
@@ -144,7 +145,7 @@ package struct RunSupervisor: Sendable {
                 if attempt == 5 {
                     caretaker.logger.critical(
                         "the end of a run cannot be recorded: \(Caretaker.failure(error).message)",
-                        metadata: ["event": "history-unavailable", "job": "\(record.key.job)", "run_id": "\(record.id)"])
+                        metadata: RunJournal.metadata(record, .historyUnavailable))
                 }
             }
             // Not in this task, which may have been cancelled: the sleep would return at once.

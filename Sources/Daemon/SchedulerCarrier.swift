@@ -45,7 +45,13 @@ final class SchedulerCarrier: RunCarrier {
     /// The configuration that the next run is started with; a run that is going keeps its own.
     var configuration: Configuration {
         get { state.withLock { $0.configuration } }
-        set { state.withLock { $0.configuration = newValue } }
+        set {
+            state.withLock { state in
+                state.configuration = newValue
+                // Nobody will ever tell that one which is gone can be reached again.
+                state.unreachable.formIntersection(newValue.databases.keys)
+            }
+        }
     }
 
     func carryOut(_ order: RunOrder) async -> RunVerdict {

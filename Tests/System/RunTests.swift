@@ -97,6 +97,22 @@ struct RunTests {
         }
     }
 
+    @Test("what a run says before its end says which run it is, too")
+    func underway() async throws {
+        let service = try InstalledService.current
+        let cursor = try await service.restart(
+            with: SchoolDatabase.configuration(
+                SchoolDatabase.job("sizes", schedule: everySecond, more: "warn_size = \"8KiB\"")))
+        let warning = try await service.awaitEvent(.thresholdCrossed, of: "sizes", after: cursor)
+        let run = try #require(warning["PGCARETAKER_RUN_ID"])
+        let end = try await service.awaitEvent(.runSucceeded, of: "sizes", after: cursor) { $0["PGCARETAKER_RUN_ID"] == run }
+        for field in ["JOB", "KIND", "TRIGGER", "DATABASE"] {
+            let value = try #require(warning["PGCARETAKER_\(field)"], "\(field)")
+            #expect(value == end["PGCARETAKER_\(field)"])
+        }
+        #expect(warning.priority == 4 && warning["PGCARETAKER_KIND"] == "table-sizes")
+    }
+
     @Test("a failure is told with its code and the server's")
     func failure() async throws {
         let service = try InstalledService.current
