@@ -17,6 +17,8 @@ final class SchedulerCarrier: RunCarrier {
         var lastEnding: String?
         var pauses: [String: Pause] = [:]
         var folds: [JobKey: Fold] = [:]
+        /// The kind of every job that there is, or was until a reload.
+        var kinds: [String: String] = [:]
         var lastForgetting: Instant?
         var isStopping = false
     }
@@ -39,7 +41,7 @@ final class SchedulerCarrier: RunCarrier {
             caretaker: caretaker, coordinator: Coordinator.demanded(by: configuration, clock: caretaker.clock))
         statusLine = StatusLine { notifier.status($0) }
         logger = caretaker.logger
-        state = Mutex(State(configuration: configuration))
+        state = Mutex(State(configuration: configuration, kinds: Self.kinds(configuration)))
     }
 
     /// The configuration that the next run is started with; a run that is going keeps its own.
@@ -48,16 +50,28 @@ final class SchedulerCarrier: RunCarrier {
         set {
             state.withLock { state in
                 state.configuration = newValue
+                state.kinds.merge(Self.kinds(newValue)) { _, new in new }
                 // Nobody will ever tell that one which is gone can be reached again.
                 state.unreachable.formIntersection(newValue.databases.keys)
             }
         }
     }
 
+    private static func kinds(_ configuration: Configuration) -> [String: String] {
+        Dictionary(configuration.jobs.map { ($0.name, $0.kind) }, uniquingKeysWith: { _, last in last })
+    }
+
+    private func kind(_ job: String) -> String { state.withLock { $0.kinds[job] ?? "" } }
+
     func carryOut(_ order: RunOrder) async -> RunVerdict {
         let configuration = configuration
         guard let job = configuration.job(named: order.key.job), let database = configuration.databases[order.key.database]
-        else { return .settled }
+        else {
+            // A reload came in between.
+            await record(
+                SkippedFire(key: order.key, fire: order.fire, reason: .removed, passed: nil, attempt: order.attempt))
+            return .settled
+        }
         if await isPaused(order.key.job) {
             await record(
                 SkippedFire(key: order.key, fire: order.fire, reason: .paused, passed: nil, attempt: order.attempt))
@@ -137,7 +151,7 @@ final class SchedulerCarrier: RunCarrier {
         let now = caretaker.clock.now()
         var record = RunRecord(
             id: RunSupervisor.identifier(at: now), key: skipped.key,
-            kind: configuration.job(named: skipped.key.job)?.kind ?? "", trigger: skipped.attempt > 1 ? .retry : .schedule,
+            kind: kind(skipped.key.job), trigger: skipped.attempt > 1 ? .retry : .schedule,
             attempt: skipped.attempt, scheduledAt: skipped.fire, startedAt: now)
         record.endedAt = now
         record.outcome = .skipped
@@ -169,7 +183,7 @@ final class SchedulerCarrier: RunCarrier {
     private func unfold(_ key: JobKey) {
         guard let fold = state.withLock({ $0.folds.removeValue(forKey: key) }), fold.count > 0 else { return }
         RunJournal.folded(
-            key, kind: configuration.job(named: key.job)?.kind ?? "", reason: fold.reason, count: fold.count, logger: logger)
+            key, kind: kind(key.job), reason: fold.reason, count: fold.count, logger: logger)
     }
 
     func announce(_ action: SchedulerAction) async {
@@ -201,7 +215,7 @@ final class SchedulerCarrier: RunCarrier {
     private func metadata(_ event: JournalEvent, _ order: RunOrder) -> Logger.Metadata {
         [
             "event": "\(event.rawValue)", "job": "\(order.key.job)", "database": "\(order.key.database)",
-            "kind": "\(configuration.job(named: order.key.job)?.kind ?? "")", "attempt": "\(order.attempt)",
+            "kind": "\(kind(order.key.job))", "attempt": "\(order.attempt)",
             "trigger": "\(order.trigger.rawValue)", "scheduled_at": "\(order.fire.rfc3339)",
         ]
     }

@@ -61,6 +61,8 @@ package enum SkipReason: String, Sendable, Hashable, CaseIterable {
     case clockBehind = "clock-behind"
     /// Another host has taken it.
     case elsewhere
+    /// The job was taken out of the configuration, or disabled, before its turn came.
+    case removed
 
     /// The reason in words, to follow "skipped: ".
     package var words: String {
@@ -75,6 +77,7 @@ package enum SkipReason: String, Sendable, Hashable, CaseIterable {
         case .dependency: "the job that it runs after had not succeeded for the same night"
         case .clockBehind: "the clock is behind the last recorded fire, and the job deletes"
         case .elsewhere: "another host has taken it"
+        case .removed: "the job was taken out of the configuration before its turn came"
         }
     }
 }

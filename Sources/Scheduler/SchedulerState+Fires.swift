@@ -131,7 +131,12 @@ extension SchedulerState {
         var actions: [SchedulerAction] = []
         for key in dependents.sorted() {
             guard let entry = entries[key], case .awaiting(let order, let fire) = entry.phase else { continue }
-            switch entry.plan.after.flatMap({ state(of: $0, for: fire, at: now) }) {
+            guard let after = entry.plan.after else {
+                // A reload has taken that order away.
+                ticket(order)
+                continue
+            }
+            switch state(of: after, for: fire, at: now) {
             case .done: ticket(order)
             case .pending: break
             case .failed, nil:

@@ -60,6 +60,15 @@ package struct SchedulerState: Sendable {
         /// Taken out of the configuration while it runs.
         var isRemoved = false
 
+        /// What it has been ordered to do and has not begun.
+        var pending: RunOrder? {
+            switch phase {
+            case .awaiting(let order, _), .waiting(let order, _): order
+            case .idle: retry?.order
+            case .running: nil
+            }
+        }
+
         /// When something is to be decided of it next.
         var wake: Instant? {
             guard !isRemoved else { return nil }
@@ -132,7 +141,7 @@ package struct SchedulerState: Sendable {
         var actions = adjustToClock(now)
         switch event {
         case .planned(let plans, let memory):
-            plan(plans, memory: memory, at: now)
+            actions += plan(plans, memory: memory, at: now)
             actions += holdIfBehind(now)
         case .tick: break
         case .ended(let order, let verdict): actions += end(order, verdict, at: now)
@@ -258,9 +267,14 @@ package struct SchedulerState: Sendable {
 
     // MARK: - Configuration
 
-    private mutating func plan(_ plans: [JobPlan], memory: [JobKey: JobMemory], at now: Instant) {
+    private mutating func plan(
+        _ plans: [JobPlan], memory: [JobKey: JobMemory], at now: Instant
+    ) -> [SchedulerAction] {
         let keys = Set(plans.map(\.key))
-        for key in entries.keys where !keys.contains(key) {
+        var actions: [SchedulerAction] = []
+        for key in entries.keys.sorted() where !keys.contains(key) {
+            // Its fire has come, and nobody else will say what became of it.
+            if let order = entries[key]?.pending { actions.append(.record(skip(order, .removed))) }
             if handedOut[key] != nil {
                 update(key) { entry in
                     entry.isRemoved = true
@@ -293,6 +307,7 @@ package struct SchedulerState: Sendable {
             Self.lookAhead(&entry)
             insert(entry)
         }
+        return actions
     }
 
     /// When a run that was cut off is tried again. One that a stop cut off did not fail: it is made up for like a missed one.

@@ -35,6 +35,38 @@ struct SchedulerPolicyTests {
         .record(SkippedFire(key: key(job), fire: fire, reason: reason, passed: passed, attempt: attempt))
     }
 
+    // MARK: - Reload
+
+    @Test("what a reload takes out before its turn has come is recorded, whatever it waits for")
+    func removedWhileWaiting() throws {
+        var state = SchedulerState(maxParallel: 1)
+        let jobs = [try plan("a"), try plan("b"), try plan("c", after: "a"), try plan("d", "30 0 * * *")]
+        _ = state.handle(.planned(jobs, memory: [:]), at: start)
+        _ = state.handle(.tick, at: hours(0, seconds: 1800))
+        _ = state.handle(.ended(order("d", hours(0, seconds: 1800)), .failedTransiently), at: hours(0, seconds: 1801))
+        // The retry of d is due later than what this looks at.
+        #expect(state.handle(.tick, at: hours(0, seconds: 1802)) == [])
+        let removed = state.handle(.planned([jobs[0], jobs[1], jobs[2]], memory: [:]), at: hours(0, seconds: 1803))
+        #expect(removed == [skip("d", hours(0, seconds: 1800), .removed, attempt: 2)])
+        // a runs, b waits for the slot, c waits for a.
+        #expect(state.handle(.tick, at: hours(1)) == [.start(order("a", hours(1)))])
+        #expect(
+            state.handle(.planned([], memory: [:]), at: hours(1, seconds: 5)) == [
+                skip("b", hours(1), .removed), skip("c", hours(1), .removed),
+            ])
+        #expect(state.handle(.ended(order("a", hours(1)), .succeeded), at: hours(1, seconds: 9)) == [])
+        #expect(state.nextWake == nil)
+    }
+
+    @Test("a job that waits for another one runs once a reload has taken that order away")
+    func orderTakenAway() throws {
+        var state = SchedulerState(maxParallel: 2)
+        _ = state.handle(.planned([try plan("a"), try plan("b", after: "a")], memory: [:]), at: start)
+        #expect(state.handle(.tick, at: hours(1)) == [.start(order("a", hours(1)))])
+        let actions = state.handle(.planned([try plan("a"), try plan("b")], memory: [:]), at: hours(1, seconds: 5))
+        #expect(actions == [.start(order("b", hours(1)))])
+    }
+
     // MARK: - Splay
 
     @Test("a splay puts a fire off; its name stays")
