@@ -155,14 +155,6 @@ struct BrokenConfigurationTests {
         #expect(configuration.files.count == 2)
     }
 
-    @Test("the default configuration is valid")
-    func shipped() throws {
-        let root = #filePath.components(separatedBy: "/Tests/")[0]
-        let configuration = try ConfigurationLoader(path: "\(root)/etc/pgcaretaker.toml", environment: [:]).load()
-        #expect(configuration.jobs.map(\.name) == ["activity-cleanup", "nightly-backup", "reset-token-purge", "table-sizes"])
-        #expect(configuration.warnings.isEmpty)
-    }
-
     @Test("a reload's changes are told key by key")
     func changes() throws {
         let folder = try TemporaryFolder("config")
