@@ -9,9 +9,23 @@ package struct TextTable: Sendable {
         self.rightAligned = rightAligned
     }
 
-    /// Adds a line.
+    /// Adds a line. Names and messages may hold anything; what would break the line or lead the terminal astray does not get
+    /// there.
     package mutating func add(_ cells: [String]) {
-        rows.append(cells)
+        rows.append(cells.map(Self.plain))
+    }
+
+    private static func plain(_ cell: String) -> String {
+        guard cell.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return cell }
+        var scalars = String.UnicodeScalarView()
+        for scalar in cell.unicodeScalars {
+            switch scalar {
+            case "\n", "\r", "\t": scalars.append(" ")
+            case _ where scalar.properties.generalCategory == .control: scalars.append("\u{FFFD}")
+            default: scalars.append(scalar)
+            }
+        }
+        return String(scalars)
     }
 
     /// The lines, each ended.
