@@ -6,6 +6,7 @@ import Jobs
 import Postgres
 import Report
 import Schedule
+import UnixSignals
 
 struct BackupsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -38,17 +39,41 @@ struct BackupsCommand: AsyncParsableCommand {
         return jobs.map(\.1).filter { seen.insert($0.directory).inserted }
     }
 
-    /// The backup of that id, or the newest.
-    static func find(_ wanted: String, _ jobs: [(JobConfiguration, BackupJob)]) async throws -> (BackupJob, Backup) {
+    /// The backup of that id, or the newest of a database.
+    ///
+    /// - Parameter database: of which `latest` is meant; where there are backups of several, it must be said.
+    static func find(
+        _ wanted: String, of database: String?, _ jobs: [(JobConfiguration, BackupJob)]
+    ) async throws -> (BackupJob, Backup) {
         var found: [(BackupJob, Backup)] = []
+        var databases: Set<String> = []
         var failure: JobError?
         for job in directories(jobs) {
             let catalogue = try await catalogue(job)
+            if wanted == "latest" {
+                databases.formUnion(catalogue.backups.map(\.manifest.database))
+                guard database == nil else {
+                    // The newest comes first.
+                    if let newest = catalogue.backups.first(where: { $0.manifest.database == database }) {
+                        found.append((job, newest))
+                    }
+                    continue
+                }
+            }
             do throws(JobError) {
                 found.append((job, try catalogue.backup(wanted)))
             } catch {
                 failure = error
             }
+        }
+        if databases.count > 1, database == nil {
+            throw Terminal.fail(
+                "there are backups of \(databases.sorted().joined(separator: ", ")), so latest could be any of them",
+                hint: "Say which with --database, or give an ID.", status: 64)
+        }
+        if let database, wanted == "latest", found.isEmpty {
+            throw Terminal.fail(
+                "there is no complete backup of \(database)", hint: "`pgcaretaker backups list` shows what there is.", status: 1)
         }
         if let newest = found.sorted(by: { Backup.isNewer($0.1, $1.1) }).first { return newest }
         throw Terminal.fail(
@@ -122,25 +147,31 @@ struct BackupsCommand: AsyncParsableCommand {
         @OptionGroup var file: ConfigurationOption
         @OptionGroup var json: JSONOption
         @Argument(help: "The backup's ID, or latest.") var id: String?
+        @Option(help: "The database of which latest is meant.") var database: String?
 
         func run() async throws {
             let configuration = try file.load()
             let jobs = try BackupsCommand.jobs(configuration, named: nil)
+            var values: [JSONValue] = []
             var backups: [(BackupJob, Backup)] = []
-            var damaged: [String] = []
+            var damaged: [DamagedBackup] = []
             if let id {
-                backups = [try await BackupsCommand.find(id, jobs)]
+                backups = [try await BackupsCommand.find(id, of: database, jobs)]
             } else {
                 for job in BackupsCommand.directories(jobs) {
                     let catalogue = try await BackupsCommand.catalogue(job)
                     backups += catalogue.backups.map { (job, $0) }
-                    damaged += catalogue.damaged.map { "\($0.name.dump): \($0.reason)" }
+                    damaged += catalogue.damaged
+                    for broken in catalogue.damaged {
+                        values.append(
+                            Self.json(
+                                broken.manifest?.id, path: "\(job.directory)/\(broken.name.dump)", reason: broken.reason))
+                    }
                 }
             }
-            var values: [JSONValue] = []
             var status: Int32 = 0
-            for reason in damaged {
-                Terminal.complain("DAMAGED \(reason)")
+            for broken in damaged {
+                if !json.isOn { Terminal.complain("DAMAGED \(broken.name.dump): \(broken.reason)") }
                 status = 65
             }
             for (job, backup) in backups {
@@ -153,11 +184,7 @@ struct BackupsCommand: AsyncParsableCommand {
                     status = max(status, error.exitStatus)
                 }
                 progress.clear()
-                values.append(
-                    .object([
-                        ("id", .text(backup.id)), ("path", .text(backup.dumpPath)), ("intact", .boolean(failure == nil)),
-                        ("reason", .optional(failure?.message)),
-                    ]))
+                values.append(Self.json(backup.id, path: backup.dumpPath, reason: failure?.message))
                 guard !json.isOn else { continue }
                 if let failure {
                     Terminal.complain("DAMAGED \(backup.id): \(failure.message)")
@@ -169,6 +196,12 @@ struct BackupsCommand: AsyncParsableCommand {
             if json.isOn { Terminal.say(JSONValue.array(values).text) }
             if status != 0 { throw ExitCode(status) }
         }
+
+        private static func json(_ id: String?, path: String, reason: String?) -> JSONValue {
+            .object([
+                ("id", .optional(id)), ("path", .text(path)), ("intact", .boolean(reason == nil)), ("reason", .optional(reason)),
+            ])
+        }
     }
 
     struct Restore: AsyncParsableCommand {
@@ -177,17 +210,18 @@ struct BackupsCommand: AsyncParsableCommand {
 
         @OptionGroup var file: ConfigurationOption
         @Argument(help: "The backup's ID, or latest.") var id = "latest"
+        @Option(help: "The database of which latest is meant.") var database: String?
         @Option(help: "The database to make.") var into: String
         @Flag(help: "Put a database of that name aside, if there is one; it keeps its rows under another name.") var replace = false
 
         func run() async throws {
             let configuration = try file.load()
             let jobs = try BackupsCommand.jobs(configuration, named: nil)
-            let (job, backup) = try await BackupsCommand.find(id, jobs)
+            let (job, backup) = try await BackupsCommand.find(id, of: database, jobs)
             guard
                 let owner = configuration.jobs.first(where: { $0.name == backup.manifest.job })
                     ?? configuration.jobs.first(where: { ($0.job as? BackupJob) != nil }),
-                let database = owner.databases.compactMap({ configuration.databases[$0] }).first
+                let server = server(of: backup, owner, configuration)
             else { throw Terminal.fail("no database is configured to restore beside", status: 78) }
             let folder = FileManager.default.temporaryDirectory.appendingPathComponent("pgcaretaker-restore-\(UUID().uuidString)")
             try FileManager.default.createDirectory(
@@ -195,10 +229,25 @@ struct BackupsCommand: AsyncParsableCommand {
             defer { try? FileManager.default.removeItem(at: folder) }
             let progress = ProgressLine(name: backup.id)
             let restorer = BackupRestorer(
-                target: database.target, verifier: BackupsCommand.verifier(job, progress: progress.sink),
+                target: server.target, verifier: BackupsCommand.verifier(job, progress: progress.sink),
                 privateDirectory: folder.path, clock: SystemJobClock())
+            // A half-restored database and the file with the password go also when somebody loses patience.
+            let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
+            let (wanted, isReplacing) = (into, replace)
+            let work = Task { () async -> Result<BackupRestorer.Outcome, JobError> in
+                do throws(JobError) {
+                    return .success(try await restorer.restore(backup, into: wanted, replacing: isReplacing))
+                } catch {
+                    return .failure(error)
+                }
+            }
+            let interruption = Task {
+                for await _ in signals { work.cancel() }
+            }
+            let result = await work.value
+            interruption.cancel()
             do throws(JobError) {
-                let outcome = try await restorer.restore(backup, into: into, replacing: replace)
+                let outcome = try result.get()
                 progress.clear()
                 for warning in outcome.warnings { Terminal.complain("warning: \(warning)") }
                 Terminal.say("restored \(backup.id) into \(outcome.database)")
@@ -209,6 +258,14 @@ struct BackupsCommand: AsyncParsableCommand {
                 progress.clear()
                 throw Terminal.fail(error.message, hint: error.hint, details: error.details, status: error.exitStatus)
             }
+        }
+
+        /// Where the database was that the backup is of, if that is still configured; else where the job's first database is.
+        private func server(
+            of backup: Backup, _ job: JobConfiguration, _ configuration: Configuration
+        ) -> DatabaseAccess? {
+            let databases = job.databases.compactMap { configuration.databases[$0] }
+            return databases.first { $0.target.database == backup.manifest.database } ?? databases.first
         }
     }
 

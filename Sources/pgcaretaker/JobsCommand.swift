@@ -76,6 +76,8 @@ struct HistoryCommand: AsyncParsableCommand {
             try await HistoryReader.read(configuration) { history throws(History.Failure) in
                 try await history.runs(ofJob: job, limit: limit)
             } ?? []
+        // The history may also have runs of jobs that are no longer configured.
+        if let job, runs.isEmpty { _ = try configuration.demandJob(job) }
         if json.isOn {
             Terminal.say(RunReports.json(runs).text)
         } else {

@@ -1,6 +1,8 @@
 import Command
 import Foundation
+import Glibc
 import Postgres
+import Synchronization
 import TestSupport
 import Testing
 
@@ -75,6 +77,87 @@ struct BackupsCommandTests {
             #expect(text.status == 65 && text.errors.contains("DAMAGED"), "\(text)")
             let restore = try await installation.run("backups", "restore", "--into", "never_made")
             #expect(restore.status == 65, "\(restore)")
+        }
+    }
+
+    @Test("what is damaged is among what verify tells as JSON")
+    func damagedAsJSON() async throws {
+        try await withBackup { installation, _, backup in
+            let path = try #require(backup["path"] as? String)
+            try FileManager.default.removeItem(atPath: path.replacing(".dump.zst", with: ".json"))
+            let answer = try await installation.run("backups", "verify", "--json")
+            #expect(answer.status == 65 && answer.errors == "", "\(answer)")
+            let found = try #require(try answer.objects().first)
+            #expect(found["path"] as? String == path && found["intact"] as? Bool == false && found["id"] is NSNull)
+            #expect((found["reason"] as? String)?.contains("is missing") == true)
+        }
+    }
+
+    @Test("latest is of one database: with backups of two, it must be said of which")
+    func latest() async throws {
+        try await withBackup { installation, target, backup in
+            try await TestCluster.withDatabase { other in
+                let programs = try await TestCluster.shared.cluster.programs.directory
+                func database(_ name: String, _ target: ConnectionTarget) -> String {
+                    "[databases.\(name)]\nurl = \(target.tomlURL)\n"
+                }
+                try installation.configure(
+                    database("one", target) + database("two", other) + """
+                        [jobs.nightly-backup]
+                        kind = "backup"
+                        schedule = "@daily"
+                        databases = "*"
+                        directory = "BACKUPS"
+                        pg_bin = "\(programs)"
+                        """)
+                #expect(try await installation.run("run", "nightly-backup", "--database", "two").status == 0)
+                let unclear = try await installation.run("backups", "restore", "latest", "--into", "never_made")
+                #expect(unclear.status == 64 && unclear.errors.contains("--database"), "\(unclear)")
+                let copy = "\(target.database ?? "")_copy"
+                let clear = try await installation.run(
+                    "backups", "restore", "latest", "--database", target.database ?? "", "--into", copy)
+                #expect(clear.output == "restored \(backup["id"] as? String ?? "") into \(copy)\n", "\(clear)")
+                try await TestCluster.shared.administrate("DROP DATABASE \(copy)")
+                let none = try await installation.run("backups", "verify", "latest", "--database", "three")
+                #expect(none.status == 1 && none.errors.contains("no complete backup of three"), "\(none)")
+            }
+        }
+    }
+
+    @Test("a restore that is interrupted leaves neither half a database nor a file")
+    func interrupted() async throws {
+        try await withBackup { installation, target, _ in
+            let programs = try await TestCluster.shared.cluster.programs.directory
+            let fakes = try TemporaryFolder("fakes")
+            try FileManager.default.createSymbolicLink(
+                atPath: fakes.path("pg_dump"), withDestinationPath: "\(programs)/pg_dump")
+            try fakes.write(
+                "#!/bin/sh\nif [ \"$1\" = --version ]; then exec \(programs)/pg_restore --version; fi\nexec sleep 1000\n",
+                to: "pg_restore", mode: 0o755)
+            try installation.configure(schoolConfiguration(target, programs: fakes.path))
+            let half = "\(target.database ?? "")_half"
+            var command = try installation.command(
+                ["backups", "restore", "--into", half], environment: ["TMPDIR": installation.backups])
+            command.arguments = ["-c", "echo \"$$\" >&2; exec \"$0\" \"$@\"", command.executable] + command.arguments
+            command.executable = "/bin/sh"
+            let process = Mutex<pid_t?>(nil)
+            let started = command
+            async let answer = Installation.run(started) { line in process.withLock { $0 = $0 ?? pid_t(line) } }
+            let administrator = try await TestCluster.shared.administrator
+            func left() async throws -> String? {
+                try await PostgresConnection.with(administrator) {
+                    try await $0.query("SELECT count(*) FROM pg_database WHERE starts_with(datname, $1)", [.text(half)]).scalar
+                }
+            }
+            let limit = ContinuousClock.now + .seconds(30)
+            while try await left() == "0" { try #require(.now < limit) }
+            let known = try #require(process.withLock { $0 })
+            kill(known, SIGINT)
+            let end = try await answer
+            #expect(end.status == 1 && end.errors.contains("cancelled"), "\(end)")
+            #expect(try await left() == "0")
+            let files = try FileManager.default.contentsOfDirectory(atPath: installation.backups)
+            #expect(files.count == 2, "\(files)")
         }
     }
 

@@ -95,6 +95,8 @@ struct RunCommandTests {
                 ])
             let one = try await installation.run("history", "--job", "table-sizes", "--limit", "1", "--json")
             #expect(try one.objects().count == 1)
+            let unknown = try await installation.run("history", "--job", "table-size", "--json")
+            #expect(unknown.status == 64 && unknown.errors.contains("Did you mean table-sizes?"), "\(unknown)")
         }
     }
 
