@@ -188,7 +188,30 @@ struct ConfigurationBuilder {
             job($0.key, $0.value, siblings: entries, zone: zone, databases: databases)
         }
         checkOrder(of: jobs, among: entries)
+        for job in jobs where job.job is BackupJob { checkNames(of: job, in: entries, databases) }
         return jobs
+    }
+
+    /// Refuses a backup job on two databases that bear one name, on two servers: by job and name it is told whose a backup is, so
+    /// that the one's would be pruned for the other's.
+    private mutating func checkNames(
+        of job: JobConfiguration, in entries: [String: ConfigurationNode], _ databases: [String: DatabaseAccess?]
+    ) {
+        var known: [String?: String] = [:]
+        for name in job.databases {
+            guard let access = databases[name] ?? nil else { continue }
+            let real = access.target.database
+            if let other = known[real] {
+                var place = job.location
+                if case .table(let options)? = entries[job.name]?.value { place = options["databases"]?.location ?? place }
+                validator.report(
+                    ConfigurationProblem(
+                        place, key: "jobs.\(job.name).databases",
+                        "\"\(other)\" and \"\(name)\" are both called \(real ?? "as their user") by their servers, so that one's backups would be taken for the other's",
+                        hint: "give each a backup job of its own"))
+            }
+            known[real] = name
+        }
     }
 
     /// Refuses jobs that wait for one that there is not, or for each other.

@@ -103,6 +103,10 @@ struct BrokenConfigurationTests {
             "is the same column as token"),
         BrokenFile(job("kind = \"backup\"\nschedule = \"@daily\"\n"), 3, "jobs.a.directory", "missing"),
         BrokenFile(
+            "[databases.b]\nurl = \"postgresql://one/x\"\n[databases.c]\nurl = \"postgresql://two/x\"\n[databases.d]\nurl = \"postgresql://one/y\"\n"
+                + "[jobs.a]\nkind = \"backup\"\nschedule = \"@daily\"\ndirectory = \"/b\"\ndatabases = \"*\"\n",
+            11, "jobs.a.databases", "\"b\" and \"c\" are both called x by their servers", "a backup job of its own"),
+        BrokenFile(
             job("kind = \"backup\"\nschedule = \"@daily\"\ndirectory = \"/b\"\nkeep = { last = 3, dayly = 7 }\n"), 7,
             "jobs.a.keep.dayly",
             "unknown key", "daily"),
