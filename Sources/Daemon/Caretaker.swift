@@ -99,18 +99,14 @@ package final class Caretaker: Sendable {
     /// A failure of the history, with its exit status.
     package static func failure(_ failure: History.Failure) -> Failure {
         switch failure {
-        case .newerVersion(let path):
+        case .newerVersion:
             Failure(
-                "the history \(path) was written by a later version of pgcaretaker",
-                hint: "Install that version again, or move the file away; backups are not affected.", exitStatus: 65)
-        case .damaged(let path, let reason):
+                "\(failure)", hint: "Install that version again, or move the file away; backups are not affected.", exitStatus: 65)
+        case .damaged:
+            Failure("\(failure)", hint: "Move the file away; backups are not affected.", exitStatus: 65)
+        case .unavailable(let path, _):
             Failure(
-                "the history \(path) is damaged: \(reason)", hint: "Move the file away; backups are not affected.",
-                exitStatus: 65)
-        case .unavailable(let path, let reason):
-            Failure(
-                "the history \(path) cannot be used: \(reason)",
-                hint: "Check the free space and the permissions of its folder.",
+                "\(failure)", hint: "Check the free space and the permissions of its folder.",
                 exitStatus: access(path, R_OK | W_OK) != 0 && (errno == EACCES || errno == EPERM) ? 77 : 75)
         }
     }

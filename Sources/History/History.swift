@@ -189,3 +189,14 @@ package final class History: Sendable {
         return migrator
     }
 }
+
+extension History.Failure: CustomStringConvertible {
+    /// What is wrong, lower case, no final stop.
+    package var description: String {
+        switch self {
+        case .newerVersion(let path): "the history \(path) was written by a later version of pgcaretaker"
+        case .damaged(let path, let reason): "the history \(path) is damaged: \(reason)"
+        case .unavailable(let path, let reason): "the history \(path) cannot be used: \(reason)"
+        }
+    }
+}

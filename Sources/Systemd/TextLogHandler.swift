@@ -65,7 +65,8 @@ package struct TextLogHandler: LogHandler {
         line += folded(event.message.description)
         if let error = event.error { line += ": " + folded("\(error)") }
         if let code = value("error_code") { line += " (\(code))" }
-        if let hint = value("hint") { line += "; hint: \(hint)" }
+        // Where only the message is shown, as by journalctl, it has the hint in it already.
+        if let hint = value("hint"), !line.contains(hint) { line += "; hint: \(hint)" }
         return line
     }
 

@@ -170,6 +170,7 @@ struct HistoryTests {
             Issue.record("\(String(describing: failure))")
             return
         }
+        #expect(failure.map { "\($0)" } == "the history \(path) is damaged: file is not a database")
         let aside = try History.setAside(path: path, at: now)
         #expect(FileManager.default.fileExists(atPath: aside))
         _ = try History(path: path)

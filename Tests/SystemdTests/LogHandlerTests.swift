@@ -153,6 +153,10 @@ struct TextLogHandlerTests {
                 event(.error, "no space left", ["job": "b", "error_code": "disk-full", "hint": "Make room."]),
                 "error: b: no space left (disk-full); hint: Make room."
             ),
+            (
+                event(.error, "failed: no space left. Make room.", ["error_code": "disk-full", "hint": "Make room."]),
+                "error: failed: no space left. Make room. (disk-full)"
+            ),
             (event(.error, "bad", ["error-code": "c"]), "error: bad (c)"),
             (event(.error, "one\n\n  two\r\n\tthree\n"), "error: one | two | three"),
             (event(.critical, "\u{1b}[31mred\u{7}\0"), "critical: [31mred"),
