@@ -95,7 +95,7 @@ let package = Package(
             needs: ["Configuration", "Daemon", "History", "Jobs", "Postgres", "Schedule", "TestSupport", logging]),
         tests("HistoryTests", needs: ["History", "Schedule", "TestSupport"]),
         tests("ConfigurationTests", needs: ["Configuration", "Jobs", "Schedule", "TestSupport"]),
-        tests("ReportTests", needs: ["Report"]),
+        tests("ReportTests", needs: ["History", "Report", "Schedule", "TestSupport"]),
         tests("CommandTests", needs: ["Command"]),
         tests("PostgresTests", needs: ["Command", "Postgres", "TestSupport"]),
         tests("SystemdTests", needs: ["Systemd", logging]),

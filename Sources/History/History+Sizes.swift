@@ -87,26 +87,6 @@ extension History {
         try await read { try Self.sample($0, of: name, notAfter: instant) }
     }
 
-    /// The sample of a database that was taken nearest to an instant; `nil` if none was taken within a distance of it.
-    ///
-    /// A change "since a day" that is really one since last week would mislead.
-    package func sample(
-        of name: String, nearestTo instant: Instant, within distance: Duration
-    ) async throws(Failure) -> SizeSample? {
-        try await read { database in
-            let taken = try Int64.fetchOne(
-                database,
-                sql: """
-                    SELECT taken_at FROM samples WHERE database = ?1 AND taken_at BETWEEN ?2 - ?3 AND ?2 + ?3
-                    ORDER BY abs(taken_at - ?2) LIMIT 1
-                    """,
-                arguments: [name, instant.microsecondsSinceEpoch, distance.wholeMicroseconds])
-            return try taken.flatMap {
-                try Self.sample(database, of: name, notAfter: Instant(microsecondsSinceEpoch: $0))
-            }
-        }
-    }
-
     /// The databases of which there is any sample.
     package func sampledDatabases() async throws(Failure) -> [String] {
         try await read { try String.fetchAll($0, sql: "SELECT DISTINCT database FROM samples ORDER BY database") }

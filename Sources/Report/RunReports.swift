@@ -109,6 +109,16 @@ package enum RunReports {
         package let sinceWeek: Int64?
     }
 
+    /// The sample of so long before another one.
+    ///
+    /// A daily run is never exactly a day after the last, and what is more than twice as old tells of another time.
+    package static func sample(_ age: Duration, before now: SizeSample, in history: History) async throws(History.Failure)
+        -> SizeSample?
+    {
+        let found = try await history.sample(of: now.database, notAfter: now.takenAt - age + SizeThresholds.jitter)
+        return found.flatMap { now.takenAt - $0.takenAt <= age * 2 ? $0 : nil }
+    }
+
     /// The newest sample against older ones, the largest table first.
     package static func sizes(_ now: SizeSample, day: SizeSample?, week: SizeSample?) -> [SizeLine] {
         func totals(_ sample: SizeSample?) -> [String: Int64] {

@@ -102,10 +102,8 @@ struct TablesCommand: AsyncParsableCommand {
                 var found: [(SizeSample, [RunReports.SizeLine])] = []
                 for database in try await history.sampledDatabases() {
                     guard let sample = try await history.sample(of: database, notAfter: now) else { continue }
-                    let day = try await history.sample(
-                        of: database, nearestTo: sample.takenAt - .seconds(86400), within: .seconds(4 * 3600))
-                    let week = try await history.sample(
-                        of: database, nearestTo: sample.takenAt - .seconds(7 * 86400), within: .seconds(86400))
+                    let day = try await RunReports.sample(.seconds(86400), before: sample, in: history)
+                    let week = try await RunReports.sample(.seconds(7 * 86400), before: sample, in: history)
                     found.append((sample, RunReports.sizes(sample, day: day, week: week)))
                 }
                 return found

@@ -176,23 +176,6 @@ struct HistoryTests {
         _ = try History(path: path)
     }
 
-    @Test("the sample nearest to a day before is found, and none that is days off")
-    func nearest() async throws {
-        let folder = try TemporaryFolder("history")
-        let history = try History(path: folder.path("h.db"))
-        for hours in [-72, -25, -23, 0] {
-            try await history.record(
-                SizeSample(database: "main", takenAt: now + .seconds(hours * 3600 + 60), databaseBytes: 9, relations: []))
-        }
-        func nearest(_ hours: Int, within: Int) async throws -> Duration? {
-            try await history.sample(of: "main", nearestTo: now - .seconds(hours * 3600), within: .seconds(within * 3600))
-                .map { $0.takenAt - now }
-        }
-        #expect(try await nearest(24, within: 4) == .seconds(-25 * 3600 + 60))
-        #expect(try await nearest(23, within: 4) == .seconds(-23 * 3600 + 60))
-        #expect(try await nearest(48, within: 4) == nil)
-    }
-
     @Test("old samples are thinned to one a day, then forgotten")
     func thinning() async throws {
         let folder = try TemporaryFolder("history")
