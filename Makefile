@@ -104,7 +104,8 @@ install: $(BINARY) ## install into DESTDIR, PREFIX (/usr/local); an existing con
 	install -m 755 "$(BINARY)" "$(DESTDIR)$(PREFIX)/bin/pgcaretaker"
 	sed -e 's|=/usr/bin/|=$(PREFIX)/bin/|' -e 's|=file:/usr/share/|=file:$(PREFIX)/share/|' systemd/pgcaretaker.service | \
 	    install -m 644 /dev/stdin "$(LIB)/systemd/system/pgcaretaker.service"
-	install -m 644 systemd/pgcaretaker.catalog "$(LIB)/systemd/catalog/pgcaretaker.catalog"
+	sed -e 's|: file:/usr/share/|: file:$(PREFIX)/share/|' systemd/pgcaretaker.catalog | \
+	    install -m 644 /dev/stdin "$(LIB)/systemd/catalog/pgcaretaker.catalog"
 	install -m 644 systemd/pgcaretaker.sysusers "$(LIB)/sysusers.d/pgcaretaker.conf"
 	install -m 644 systemd/pgcaretaker.tmpfiles "$(LIB)/tmpfiles.d/pgcaretaker.conf"
 	install -m 644 $(wildcard README.md CHANGELOG.md) "$(DOC)"

@@ -22,6 +22,26 @@ struct DocumentationTests {
         #expect(text.contains("`Benchmarks`"))
     }
 
+    @Test("the message catalogue and the unit tell people to type commands that there are")
+    func catalogue() async throws {
+        let installation = try Installation("[database]\nurl = \"postgresql:///x\"\n")
+        var checked: Set<String> = []
+        for file in ["systemd/pgcaretaker.catalog", "systemd/pgcaretaker.service", "etc/pgcaretaker.toml", "etc/grants.sql"] {
+            let lines = try text(file).split(separator: "\n")
+            for match in lines.compactMap({ $0.firstMatch(of: #/(?:^    |`|=/usr/bin/)pgcaretaker ([a-z]+)( [a-z]+)?/#) }) {
+                let words =
+                    [String(match.1)]
+                    + (match.1 == "backups" ? match.2.map { [$0.trimmingCharacters(in: .whitespaces)] } ?? [] : [])
+                guard checked.insert(words.joined(separator: " ")).inserted else { continue }
+                let answer = try await installation.run(words + ["--help"])
+                // Of a command that there is not, help is that of the command before it.
+                #expect(
+                    answer.status == 0 && answer.output.contains("USAGE: pgcaretaker \(words.joined(separator: " "))"), "\(words)")
+            }
+        }
+        #expect(checked.count >= 8, "\(checked)")
+    }
+
     @Test("README.md names every command and every exit status")
     func commands() async throws {
         let readme = try text("README.md")

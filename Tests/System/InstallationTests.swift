@@ -35,6 +35,9 @@ struct InstallationTests {
         #expect(unit.contains("ExecStart=/opt/caretaker/bin/pgcaretaker daemon\n"))
         #expect(unit.contains("ExecReload=/opt/caretaker/bin/pgcaretaker check"))
         #expect(!unit.contains("=/usr/bin/"))
+        let catalogue = try await machine.pull("/srv/image/opt/caretaker/lib/systemd/catalog/pgcaretaker.catalog")
+        #expect(catalogue.contains("Documentation: file:/opt/caretaker/share/doc/pgcaretaker/README.md\n"))
+        #expect(!catalogue.contains("file:/usr/"))
         // Whatever DESTDIR gets, this system got nothing.
         #expect(try await machine.run("id", "pgcaretaker").status == 1)
     }

@@ -60,7 +60,7 @@ struct MessageCatalogTests {
         for entry in try entries() {
             #expect(entry.headers["Subject"]?.isEmpty == false, "\(entry.id)")
             #expect(entry.headers["Defined-By"] == "pgcaretaker", "\(entry.id)")
-            #expect(entry.headers["Documentation"] == "man:pgcaretaker(1)", "\(entry.id)")
+            #expect(entry.headers["Documentation"] == "file:/usr/share/doc/pgcaretaker/README.md", "\(entry.id)")
             #expect(entry.headers.count == 3, "\(entry.id)")
             #expect(entry.text.count > 80, "\(entry.id)")
             #expect(entry.text.split(separator: "\n").allSatisfy { $0.count <= 90 }, "\(entry.id)")
