@@ -23,7 +23,7 @@ struct BackupOptions: Sendable, Hashable {
     static let defaultLevel = 3
     static let defaultThreads = 2
     /// A backup has the whole night; whoever waits for the application has not.
-    static let defaultNice = 10
+    static let defaultNice = 5
     /// Short, because pg_dump waits while it holds locks on other tables already, and what waits for those waits as well. A run that
     /// did not get its locks is tried again later.
     static let defaultLockTimeout = Duration.seconds(5)
