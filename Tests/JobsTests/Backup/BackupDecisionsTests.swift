@@ -47,7 +47,7 @@ struct BackupOptionsTests {
         #expect(options.directory == "/var/backups/x")
         #expect(options.compression == "zstd:3")
         #expect(options.threads == 2)
-        #expect(options.nice == 10)
+        #expect(options.nice == 5)
         #expect(options.keep == PruningPolicy(last: 3, daily: 7, weekly: 4, monthly: 6, yearly: 0))
         #expect(options.lockTimeout == .seconds(5))
         #expect(options.programDirectory == nil)
