@@ -124,8 +124,10 @@ extension History {
                 if let row = try Row.fetchOne(last, arguments: names) {
                     let fire = Instant(microsecondsSinceEpoch: row["scheduled_at"])
                     known.lastFire = fire
+                    // Neither is there while the run is going.
+                    let (outcome, code) = (row["outcome"] as String?, row["error_code"] as String?)
                     // A run that a stop cut off did not fail; it only has not been done.
-                    if row["outcome"] == Outcome.cancelled.rawValue, row["error_code"] == "cancelled" {
+                    if outcome == Outcome.cancelled.rawValue, code == "cancelled" {
                         known.interrupted = InterruptedRun(fire: fire, attempt: row["attempt"], wasStopped: true)
                     }
                 }

@@ -102,6 +102,16 @@ struct HistoryTests {
         #expect(try await history.remember([key: "0 * * * *"], at: now)[key]?.lastFire == now)
     }
 
+    @Test("a run that is going is remembered as its job's last fire, and as neither cut off nor done")
+    func going() async throws {
+        let folder = try TemporaryFolder("history")
+        let history = try History(path: folder.path("h.db"))
+        _ = try await history.begin(record("1", fire: now))
+        let memory = try await history.remember([key: "0 * * * *"], at: now)[key]
+        #expect(memory?.lastFire == now)
+        #expect(memory?.interrupted == nil && memory?.lastSuccess == nil)
+    }
+
     @Test("a pause holds until its end or until it is lifted")
     func pauses() async throws {
         let folder = try TemporaryFolder("history")
