@@ -155,8 +155,10 @@ package struct ServiceDaemon: Sendable {
         try await caretaker.history.forgetRuns(startedBefore: now - configuration.historyKeep)
         var interrupted: [JobKey: InterruptedRun] = [:]
         for var run in try await caretaker.history.unfinishedRuns() {
-            // A run by hand in another process holds the lock and is well.
-            guard case .taken = caretaker.lock(job: run.key.job) else { continue }
+            // A run by hand in another process holds the lock and is well. Of those by schedule none is: there is one daemon.
+            if run.trigger == .manual {
+                guard case .taken = caretaker.lock(job: run.key.job) else { continue }
+            }
             run.endedAt = now
             run.outcome = .failed
             run.errorCode = JobError.Code.interrupted.rawValue

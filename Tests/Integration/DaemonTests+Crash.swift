@@ -53,4 +53,24 @@ extension DaemonTests {
             #expect(try await runs(installation, "slow").count { $0["outcome"] as? String == "cancelled" } == 1)
         }
     }
+
+    @Test("a run that a crash cut off is told as interrupted, also while the same job is run by hand")
+    func interruptedBesideRunByHand() async throws {
+        try await TestCluster.withDatabase { target in
+            let installation = try await slowJob(target)
+            try await ForegroundDaemon.with(installation) { daemon in
+                try await waitUntilRunning(target)
+                daemon.signal(SIGKILL)
+                try await daemon.ended { false }
+            }
+            // What a run by hand in another process holds.
+            let lock = open("\(installation.state)/locks/slow.lock", O_RDWR | O_CLOEXEC)
+            try #require(lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
+            defer { close(lock) }
+            try await ForegroundDaemon.with(installation) { daemon in try await daemon.line("slow: skipped") }
+            let runs = try await runs(installation, "slow")
+            #expect(runs.count { $0["error_code"] as? String == "interrupted" } == 1, "\(runs)")
+            #expect(!runs.contains { $0["outcome"] is NSNull }, "\(runs)")
+        }
+    }
 }
