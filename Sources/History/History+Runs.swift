@@ -129,6 +129,9 @@ extension History {
                     // A run that a stop cut off did not fail; it only has not been done.
                     if outcome == Outcome.cancelled.rawValue, code == "cancelled" {
                         known.interrupted = InterruptedRun(fire: fire, attempt: row["attempt"], wasStopped: true)
+                    } else if code == "interrupted", fire >= known.firstSeen {
+                        // The process that found it cut off ended before it could be tried again.
+                        known.interrupted = InterruptedRun(fire: fire, attempt: row["attempt"])
                     }
                 }
                 memory[key] = known
@@ -141,7 +144,10 @@ extension History {
     package func records(of key: JobKey, at fire: Instant) async throws(Failure) -> [RunRecord] {
         try await read { database in
             let own = try Row.fetchAll(
-                database, sql: "SELECT * FROM runs WHERE job = ? AND database = ? AND scheduled_at = ? ORDER BY attempt",
+                database,
+                sql: """
+                    SELECT * FROM runs WHERE job = ? AND database = ? AND scheduled_at = ? AND NOT distrusted ORDER BY attempt
+                    """,
                 arguments: [key.job, key.database, fire.microsecondsSinceEpoch]
             ).compactMap(Self.run)
             guard own.isEmpty else { return own }
@@ -149,6 +155,7 @@ extension History {
                 database,
                 sql: """
                     SELECT * FROM runs WHERE job = ?1 AND database = ?2 AND passed_first <= ?3 AND scheduled_at > ?3
+                        AND NOT distrusted
                     ORDER BY scheduled_at LIMIT 1
                     """,
                 arguments: [key.job, key.database, fire.microsecondsSinceEpoch]

@@ -186,6 +186,14 @@ package final class History: Sendable {
                     ALTER TABLE runs ADD COLUMN distrusted INTEGER NOT NULL DEFAULT 0;
                     """)
         }
+        migrator.registerMigration("3: a fire of a clock that was ahead may be taken again") { database in
+            try database.execute(
+                sql: """
+                    DROP INDEX runs_fire;
+                    CREATE UNIQUE INDEX runs_fire ON runs (job, database, scheduled_at, attempt)
+                        WHERE scheduled_at IS NOT NULL AND NOT distrusted;
+                    """)
+        }
         return migrator
     }
 }

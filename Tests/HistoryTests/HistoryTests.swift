@@ -102,6 +102,23 @@ struct HistoryTests {
         #expect(try await history.remember([key: "0 * * * *"], at: now)[key]?.lastFire == now)
     }
 
+    @Test("a fire that a clock recorded too early is taken again once that clock is told to have been wrong")
+    func distrusted() async throws {
+        let folder = try TemporaryFolder("history")
+        let history = try History(path: folder.path("h.db"))
+        let fire = now + .seconds(86400)
+        var early = record("1", fire: fire)
+        _ = try await history.begin(early)
+        early.endedAt = now
+        early.outcome = .failed
+        try await history.end(early)
+        #expect(try await history.begin(record("2", fire: fire)) == .alreadyTaken)
+        #expect(try await history.distrustFires(after: now) == 1)
+        #expect(try await history.begin(record("3", fire: fire)) == .taken)
+        #expect(try await history.begin(record("4", fire: fire)) == .alreadyTaken)
+        #expect(try await history.records(of: key, at: fire).map(\.id) == ["3"])
+    }
+
     @Test("a run that is going is remembered as its job's last fire, and as neither cut off nor done")
     func going() async throws {
         let folder = try TemporaryFolder("history")
@@ -110,6 +127,26 @@ struct HistoryTests {
         let memory = try await history.remember([key: "0 * * * *"], at: now)[key]
         #expect(memory?.lastFire == now)
         #expect(memory?.interrupted == nil && memory?.lastSuccess == nil)
+    }
+
+    @Test("a run that a crash cut off is remembered also if the next process ends before it is tried again")
+    func interruptedTwice() async throws {
+        let folder = try TemporaryFolder("history")
+        let history = try History(path: folder.path("h.db"))
+        _ = try await history.remember([key: "0 * * * *"], at: now)
+        var run = record("1", fire: now + .seconds(60), attempt: 2)
+        _ = try await history.begin(run)
+        run.endedAt = now + .seconds(90)
+        run.outcome = .failed
+        run.errorCode = "interrupted"
+        try await history.end(run)
+        for _ in 0..<2 {
+            let memory = try await history.remember([key: "0 * * * *"], at: now + .seconds(100))[key]
+            #expect(memory?.interrupted == InterruptedRun(fire: now + .seconds(60), attempt: 2))
+        }
+        // A schedule that changed since, or a job that was away, begins anew.
+        let anew = try await history.remember([key: "5 * * * *"], at: now + .seconds(200))[key]
+        #expect(anew?.interrupted == nil)
     }
 
     @Test("a pause holds until its end or until it is lifted")
