@@ -83,6 +83,7 @@ package struct RunSupervisor: Sendable {
             case .taken(let run): held = run
             case nil: held = nil
             case .running: return fire == nil ? await skip(record, .elsewhere) : takenElsewhere(record, .running)
+            case .overlapping: return await skip(record, .overlap)
             case .done(_, let succeeded):
                 _ = await skip(record, .elsewhere)
                 return takenElsewhere(record, .done(succeeded: succeeded))
@@ -107,9 +108,11 @@ package struct RunSupervisor: Sendable {
         let ending = finish(&record, result, elapsed: caretaker.clock.elapsed() - begun)
         // First where the others look: should this process die in between, the run is shown as interrupted, not repeated.
         let triesAgain = ending.isWorthRetrying && attempt <= job.retries
+        // What a stop cut off has not failed: this host makes up for it when it is back, or another one does before.
+        let isMadeUp = Task.isCancelled && job.catchesUp && ending.record.errorCode == JobError.Code.cancelled.rawValue
         await held?.end(
             ending.record.outcome ?? .failed,
-            retryDelay: triesAgain ? SchedulerState.delay(job.retryDelay, afterAttempt: attempt) : nil)
+            retryDelay: triesAgain ? SchedulerState.delay(job.retryDelay, afterAttempt: attempt) : isMadeUp ? .zero : nil)
         await save(ending.record)
         RunJournal.ended(
             ending.record, details: ending.details, duration: caretaker.clock.elapsed() - begun, logger: caretaker.logger)

@@ -61,6 +61,19 @@ enum CoordinationQueries {
         FROM pgcaretaker.fires WHERE job = $1 AND scheduled_at = to_timestamp($2::float8 / 1000000)
         """
 
+    /// Whether the session that has the lock runs an earlier fire. One that has the lock only to look at that fire, because the
+    /// host that ran it has died, began after the last sign of life.
+    static let overlapping = """
+        SELECT EXISTS (
+            SELECT FROM pg_locks AS held
+            JOIN pg_stat_activity AS holder ON holder.pid = held.pid
+            JOIN pgcaretaker.fires ON fires.seen_at >= holder.backend_start
+            WHERE fires.job = $1 AND fires.scheduled_at < to_timestamp($2::float8 / 1000000) AND fires.ended_at IS NULL
+                AND held.locktype = 'advisory' AND held.granted AND held.objsubid = 2
+                AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND held.classid = $3::bigint::oid AND held.objid = (hashtext($4)::bigint & 4294967295)::oid)::text
+        """
+
     /// Takes a fire over, from a host that died or from an earlier attempt of our own.
     static let takeOver = """
         UPDATE pgcaretaker.fires

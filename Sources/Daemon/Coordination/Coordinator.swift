@@ -18,6 +18,8 @@ package struct Coordinator: Sendable {
         case taken(CoordinatedRun)
         /// A host runs the job at present.
         case running
+        /// A host runs the job for an earlier fire.
+        case overlapping
         /// It has been run; whether it succeeded.
         case done(host: String, succeeded: Bool)
     }
@@ -68,14 +70,16 @@ package struct Coordinator: Sendable {
         return try result.get()
     }
 
-    /// A session for the lock. Its statements are small; one that waits is as good as lost.
+    /// Of a session for the lock: its statements are small; one that waits is as good as lost. The server gives the lock of a
+    /// host that has vanished without a word (its power failed) to others within seconds, not after its system's two hours.
+    package static let sessionOptions = SessionOptions(
+        applicationName: "pgcaretaker coordination", lockTimeout: .seconds(5), statementTimeout: .seconds(5),
+        settings: ["tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "4"])
+
+    /// A session for the lock.
     func connect(to database: DatabaseAccess) async throws(JobError) -> PostgresConnection {
-        var options = SessionOptions()
-        options.applicationName = "pgcaretaker coordination"
-        options.lockTimeout = .seconds(5)
-        options.statementTimeout = .seconds(5)
         do throws(PostgresError) {
-            return try await PostgresConnection.connect(to: database.target, options: options)
+            return try await PostgresConnection.connect(to: database.target, options: Self.sessionOptions)
         } catch {
             throw JobError(connecting: error, to: database.target)
         }
@@ -91,7 +95,7 @@ package struct Coordinator: Sendable {
                 CoordinationQueries.lock, [.int(CoordinationQueries.lockSpace), .text(Self.lockName(job, database))]
             ).scalar
         }
-        guard isFree == "true" else { return try await seen(job, fire, connection) ?? .running }
+        guard isFree == "true" else { return try await seen(job, database, fire, connection) ?? .running }
         let run = CoordinatedRun(
             job: job, fire: fire, host: host, database: database, connection: connection, coordinator: self, clock: clock)
         guard let fire else { return .taken(run) }
@@ -142,11 +146,24 @@ package struct Coordinator: Sendable {
         return try result.get()
     }
 
-    /// How a fire ended that somebody else has run, although the job runs again by now.
-    private func seen(_ job: String, _ fire: Instant?, _ connection: PostgresConnection) async throws(JobError) -> Claim? {
+    /// How a fire ended that somebody else has run, although the job runs again by now; or that it comes while the one before
+    /// still runs.
+    private func seen(
+        _ job: String, _ database: DatabaseAccess, _ fire: Instant?, _ connection: PostgresConnection
+    ) async throws(JobError) -> Claim? {
         guard let fire else { return nil }
-        let rows = try await state([.text(job), .text(String(fire.microsecondsSinceEpoch))], connection)
-        guard let row = rows.first, row.string("ended") == "true", row.string("retries") != "true", let owner = row.string("host")
+        let name: [PostgresParameter] = [.text(job), .text(String(fire.microsecondsSinceEpoch))]
+        let rows = try await state(name, connection)
+        guard let row = rows.first else {
+            let overlaps = try await asking("looking at who runs \(job)") { () throws(PostgresError) in
+                try await connection.query(
+                    CoordinationQueries.overlapping,
+                    name + [.int(CoordinationQueries.lockSpace), .text(Self.lockName(job, database))]
+                ).scalar
+            }
+            return overlaps == "true" ? .overlapping : nil
+        }
+        guard row.string("ended") == "true", row.string("retries") != "true", let owner = row.string("host")
         else { return nil }
         return .done(host: owner, succeeded: row.string("outcome") == Outcome.succeeded.rawValue)
     }
