@@ -94,6 +94,7 @@ let package = Package(
             "DaemonTests",
             needs: ["Configuration", "Daemon", "History", "Jobs", "Postgres", "Schedule", "TestSupport", logging]),
         tests("HistoryTests", needs: ["History", "Schedule", "TestSupport"]),
+        tests("ReportTests", needs: ["History", "Report", "Schedule", "Scheduler"]),
         tests("ConfigurationTests", needs: ["Configuration", "Jobs", "Schedule", "TestSupport"]),
         tests("ReportTests", needs: ["History", "Report", "Schedule", "TestSupport"]),
         tests("CommandTests", needs: ["Command"]),

@@ -26,7 +26,10 @@ package struct FireStory: Sendable {
         self.isEnabled = isEnabled
         self.schedule = schedule
         self.instant = instant
-        self.records = records
+        // One record for many fires says nothing of an instant between them; of a schedule that has changed since nobody knows.
+        let isFire = schedule.next(after: instant - .microseconds(1)) == instant
+        let isKnown = firstSeen.map { $0 <= instant } ?? false
+        self.records = isFire || !isKnown ? records : records.filter { $0.scheduledAt == instant }
         self.firstSeen = firstSeen
         self.now = now
     }

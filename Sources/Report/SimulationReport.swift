@@ -46,8 +46,10 @@ package struct SimulationReport: Sendable {
         self.end = end
         self.zone = zone
         let runs = Dictionary(grouping: simulation.runs.filter { backups.contains($0.key.job) }, by: \.key)
-        gaps = runs.map { key, runs in
-            let ends = [start] + runs.filter { !$0.isCutOff && $0.end <= end }.map(\.end).sorted() + [end]
+        // One that is always skipped is a gap, too: the longest.
+        let keys = Set(runs.keys).union(simulation.skipped.map(\.key).filter { backups.contains($0.job) })
+        gaps = keys.map { key in
+            let ends = [start] + (runs[key] ?? []).filter { !$0.isCutOff && $0.end <= end }.map(\.end).sorted() + [end]
             let widest = zip(ends, ends.dropFirst()).max { $0.1 - $0.0 < $1.1 - $1.0 }
             return BackupGap(key: key, from: widest?.0 ?? start, through: widest?.1 ?? end)
         }.sorted { $0.key < $1.key }
