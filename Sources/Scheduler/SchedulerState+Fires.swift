@@ -83,6 +83,10 @@ extension SchedulerState {
             if let limit = plan.catchUpWithin, lateness > limit { return skip(.tooLate) }
         }
         var actions: [SchedulerAction] = []
+        // Of what could not be recorded when it was due there is nothing yet.
+        if let retry = entry.retry, retry.order.trigger != .retry, retry.order.fire < fire {
+            actions.append(.record(self.skip(retry.order, .missed)))
+        }
         if let before, let last = plan.schedule.latest(after: since, through: fire - .microseconds(1)) {
             let rest = before.count > 1 ? PassedFires(first: before.first, count: before.count - 1) : nil
             actions.append(.record(SkippedFire(key: key, fire: last, reason: .missed, passed: rest)))
@@ -129,21 +133,27 @@ extension SchedulerState {
     /// Looks at every run that waits for another job: whether that has done its work, may still do it, or has not.
     mutating func settleDependents(at now: Instant) -> [SchedulerAction] {
         var actions: [SchedulerAction] = []
-        for key in dependents.sorted() {
-            guard let entry = entries[key], case .awaiting(let order, let fire) = entry.phase else { continue }
-            guard let after = entry.plan.after else {
-                // A reload has taken that order away.
-                ticket(order)
-                continue
+        var hasSkipped: Bool
+        // One that is skipped may be what another one waits for.
+        repeat {
+            hasSkipped = false
+            for key in dependents.sorted() {
+                guard let entry = entries[key], case .awaiting(let order, let fire) = entry.phase else { continue }
+                guard let after = entry.plan.after else {
+                    // A reload has taken that order away.
+                    ticket(order)
+                    continue
+                }
+                switch state(of: after, for: fire, at: now) {
+                case .done: ticket(order)
+                case .pending: break
+                case .failed, nil:
+                    update(key) { $0.phase = .idle }
+                    actions.append(.record(skip(order, .dependency)))
+                    hasSkipped = true
+                }
             }
-            switch state(of: after, for: fire, at: now) {
-            case .done: ticket(order)
-            case .pending: break
-            case .failed, nil:
-                update(key) { $0.phase = .idle }
-                actions.append(.record(skip(order, .dependency)))
-            }
-        }
+        } while hasSkipped
         return actions
     }
 
@@ -153,6 +163,8 @@ extension SchedulerState {
         guard let entry = entries[key], !entry.isRemoved else { return nil }
         if let success = entry.lastSuccess, success >= fire { return .done }
         if entry.phase != .idle || entry.retry != nil { return .pending }
+        // Another host runs it; should that die, this one does.
+        if entry.watched.contains(where: { $0.order.fire >= fire }) { return .pending }
         // Put off by its splay, or due in this very moment.
         if let next = entry.next, next <= fire { return .pending }
         return .failed

@@ -155,8 +155,14 @@ package struct SchedulerState: Sendable {
         }
         if !isStopping {
             actions += decideDue(at: now)
-            actions += settleDependents(at: now)
-            actions += startWaiting(at: now)
+            var hasSkipped: Bool
+            // What is skipped when its turn comes may be what another job waits for.
+            repeat {
+                actions += settleDependents(at: now)
+                let turns = startWaiting(at: now)
+                actions += turns
+                hasSkipped = turns.contains { if case .record = $0 { true } else { false } }
+            } while hasSkipped
         }
         dropStale()
         return actions
@@ -233,16 +239,17 @@ package struct SchedulerState: Sendable {
         defer { lastInstant = now }
         guard let last = lastInstant else { return [] }
         guard now < last else { return holdIfBehind(now) }
+        let step = last - now
         for key in entries.keys {
             update(key) { entry in
+                // How long is left to wait does not depend on what the clock shows.
+                if let retry = entry.retry { entry.retry?.at = retry.at - step }
+                for index in entry.watched.indices { entry.watched[index].at = entry.watched[index].at - step }
                 guard entry.decidedUntil > now else { return }
                 entry.decidedUntil = now
                 Self.lookAhead(&entry)
-                if let retry = entry.retry { entry.retry?.at = min(retry.at, now + Self.longestRetryDelay) }
-                for index in entry.watched.indices { entry.watched[index].at = now + Self.takeoverDelay }
             }
         }
-        let step = last - now
         // The clock is disciplined by small steps all the time; those are nobody's concern.
         return (step > .seconds(1) ? [.announceClockSetBack(by: step)] : []) + holdIfBehind(now)
     }

@@ -19,6 +19,12 @@ package struct Simulation: Sendable {
         package let isCutOff: Bool
     }
 
+    private struct Going {
+        let end: Instant
+        let order: RunOrder
+        let verdict: RunVerdict
+    }
+
     /// The runs, in the order in which they begin.
     package private(set) var runs: [Run] = []
     /// The fires that would not become runs.
@@ -37,14 +43,14 @@ package struct Simulation: Sendable {
         _ plans: [JobPlan], durations: [JobKey: Duration], maxParallel: Int, from start: Instant, through end: Instant
     ) {
         var state = SchedulerState(maxParallel: maxParallel)
-        var going: [(end: Instant, order: RunOrder)] = []
+        var going: [Going] = []
         take(state.handle(.planned(plans, memory: [:]), at: start), at: start, durations, &going)
         for _ in 0..<Self.eventLimit {
             let nextEnd = going.min { ($0.end, $0.order.key) < ($1.end, $1.order.key) }
             guard let now = [nextEnd?.end, state.nextWake].compactMap(\.self).min(), now <= end else { return }
             if let nextEnd, nextEnd.end == now {
                 going.removeAll { $0.order == nextEnd.order }
-                take(state.handle(.ended(nextEnd.order, .succeeded), at: now), at: now, durations, &going)
+                take(state.handle(.ended(nextEnd.order, nextEnd.verdict), at: now), at: now, durations, &going)
             } else {
                 take(state.handle(.tick, at: now), at: now, durations, &going)
             }
@@ -54,14 +60,14 @@ package struct Simulation: Sendable {
 
     private mutating func take(
         _ actions: [SchedulerAction], at now: Instant, _ durations: [JobKey: Duration],
-        _ going: inout [(end: Instant, order: RunOrder)]
+        _ going: inout [Going]
     ) {
         for action in actions {
             switch action {
             case .start(let order):
                 let done = now + (durations[order.key] ?? .zero)
                 let end = order.until.map { min($0, done) } ?? done
-                going.append((end, order))
+                going.append(Going(end: end, order: order, verdict: end < done ? .settled : .succeeded))
                 runs.append(Run(key: order.key, fire: order.fire, start: now, end: end, isCutOff: end < done))
             case .record(let skip): skipped.append(skip)
             default: break
