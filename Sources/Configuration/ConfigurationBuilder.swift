@@ -218,6 +218,7 @@ struct ConfigurationBuilder {
     private mutating func checkOrder(of jobs: [JobConfiguration], among entries: [String: ConfigurationNode]) {
         let after = Dictionary(
             jobs.map { ($0.name, $0.after) }, uniquingKeysWith: { first, _ in first })
+        let disabled = Set(jobs.filter { !$0.isEnabled }.map(\.name))
         for job in jobs {
             guard let named = job.after else { continue }
             let key = "jobs.\(job.name).after"
@@ -228,6 +229,12 @@ struct ConfigurationBuilder {
                         job.location, key: key, "there is no job \"\(named)\"",
                         hint: nearest.map { "did you mean \"\($0)\"?" } ?? "name a job of this configuration"))
                 continue
+            }
+            if job.isEnabled, disabled.contains(named) {
+                validator.report(
+                    ConfigurationProblem(
+                        job.location, key: key, "\"\(named)\" is disabled, so that this job never runs",
+                        hint: "enable it, or take after away", isWarning: true))
             }
             var next: String? = named
             var steps = 0
