@@ -10,6 +10,9 @@ import Testing
 
 @Suite("Hosts that agree through a database")
 struct CoordinatorTests {
+    /// A job that does not come to its end however slow the machine is.
+    func endlessJob(_ target: ConnectionTarget) -> String { slowRetention(target).replacing("200ms", with: "10s") }
+
     /// Runs a job by its schedule, as the host does whose workbench this is.
     func run(_ bench: Workbench, fire: Instant, attempt: Int = 1) async throws -> RunSupervisor.Ending {
         let job = try #require(bench.configuration.job(named: "slow"))
@@ -31,13 +34,13 @@ struct CoordinatorTests {
     func stopped() async throws {
         try await TestCluster.withDatabase { target in
             try await createEvents(target)
-            let bench = try Workbench(slowRetention(target))
+            let bench = try Workbench(endlessJob(target))
             let fire = bench.caretaker.clock.now()
             let going = Task { try await run(bench, fire: fire) }
             try await waitUntilRunning(target)
             going.cancel()
             #expect(try await going.value.record.outcome == .cancelled)
-            let other = try Workbench(slowRetention(target))
+            let other = try Workbench(endlessJob(target))
             #expect(try await run(other, fire: fire).elsewhere == .running)
             let again = Task { try await run(bench, fire: fire, attempt: 2) }
             try await PostgresConnection.with(target) { connection in
@@ -54,7 +57,7 @@ struct CoordinatorTests {
     func stoppedForGood() async throws {
         try await TestCluster.withDatabase { target in
             try await createEvents(target)
-            let bench = try Workbench(slowRetention(target) + "catch_up = false\n")
+            let bench = try Workbench(endlessJob(target) + "catch_up = false\n")
             let fire = bench.caretaker.clock.now()
             let going = Task { try await run(bench, fire: fire) }
             try await waitUntilRunning(target)
@@ -68,8 +71,8 @@ struct CoordinatorTests {
     func overlap() async throws {
         try await TestCluster.withDatabase { target in
             try await createEvents(target)
-            let bench = try Workbench(slowRetention(target))
-            let other = try Workbench(slowRetention(target))
+            let bench = try Workbench(endlessJob(target))
+            let other = try Workbench(endlessJob(target))
             let fire = bench.caretaker.clock.now()
             let going = Task { try await run(bench, fire: fire) }
             try await waitUntilRunning(target)
