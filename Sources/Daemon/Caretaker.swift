@@ -68,13 +68,30 @@ package final class Caretaker: Sendable {
             privateDirectory = String(runtime)
             ownsPrivateDirectory = false
         } else {
-            var template = Array("/tmp/pgcaretaker-run-XXXXXX".utf8CString)
+            Self.sweepPrivateDirectories()
+            var template = Array("\(Self.privateDirectoryPrefix)\(getpid())-XXXXXX".utf8CString)
             guard mkdtemp(&template) != nil else {
                 throw Failure(
                     "no private folder can be made in /tmp: \(String(cString: strerror(errno)))", exitStatus: 75)
             }
             privateDirectory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
             ownsPrivateDirectory = true
+        }
+    }
+
+    private static let privateDirectoryPrefix = "/tmp/pgcaretaker-run-"
+
+    /// Removes the private folders of processes of ours that were killed: a password file may be in them.
+    private static func sweepPrivateDirectories() {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: "/tmp")) ?? [] {
+            let path = "/tmp/\(name)"
+            var status = stat()
+            guard path.hasPrefix(privateDirectoryPrefix), lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
+                status.st_uid == geteuid(),
+                let process = pid_t(path.dropFirst(privateDirectoryPrefix.count).prefix { $0 != "-" }),
+                kill(process, 0) != 0, errno == ESRCH
+            else { continue }
+            try? FileManager.default.removeItem(atPath: path)
         }
     }
 
@@ -118,7 +135,10 @@ package final class Caretaker: Sendable {
 
     /// Asks for the lock of which each state directory has one daemon.
     func lockDaemon() -> FileLock.Result {
-        FileLock.take("\(stateDirectory)/daemon.lock")
+        let result = FileLock.take("\(stateDirectory)/daemon.lock")
+        // What a daemon before us has written there is no process any more, or another one.
+        if case .taken(let lock) = result { lock.write("") }
+        return result
     }
 
     /// Lets a daemon that works in the state directory know that there is something new in the history. None runs: nothing

@@ -189,6 +189,14 @@ final class SchedulerCarrier: RunCarrier {
     func announce(_ action: SchedulerAction) async {
         switch action {
         case .announceRetry(let order, let at):
+            do throws(History.Failure) {
+                try await caretaker.history.noteRetry(
+                    of: order.key, fire: order.fire, afterAttempt: order.attempt - 1, at: at)
+            } catch {
+                logger.warning(
+                    "that it is tried again cannot be recorded, and would be forgotten by a restart: \(Caretaker.failure(error).message)",
+                    metadata: metadata(.historyUnavailable, order))
+            }
             logger.notice(
                 "will be tried again at \(at.wallTime(in: configuration.zone)) (attempt \(order.attempt))",
                 metadata: metadata(.retryScheduled, order))

@@ -30,10 +30,9 @@ package struct ServiceDaemon: Sendable {
 
     /// Runs until a signal ends it.
     ///
+    /// - Parameter signals: SIGTERM and SIGINT to stop, SIGHUP to reload, SIGUSR1 to look at what commands have written.
     /// - Returns: the status to exit with.
-    package func run() async -> Int32 {
-        // Before anything else: a SIGHUP that comes early must not end the process.
-        let signals = await UnixSignalsSequence(trapping: .sighup, .sigterm, .sigint, .sigusr1)
+    package func run(_ signals: UnixSignalsSequence) async -> Int32 {
         let configuration: Configuration
         do throws(ConfigurationErrors) {
             configuration = try ConfigurationLoader(path: configurationPath, environment: environment).load()

@@ -39,6 +39,17 @@ extension History {
         }
     }
 
+    /// Writes that a failed run is to be tried again: should this process end before, the next one does it.
+    package func noteRetry(of key: JobKey, fire: Instant, afterAttempt attempt: Int, at instant: Instant) async throws(Failure) {
+        try await write { database in
+            try database.execute(
+                sql: "UPDATE runs SET retry_at = ? WHERE job = ? AND database = ? AND scheduled_at = ? AND attempt = ?",
+                arguments: [
+                    instant.microsecondsSinceEpoch, key.job, key.database, fire.microsecondsSinceEpoch, attempt,
+                ])
+        }
+    }
+
     /// Writes that a fire did not become a run. A fire that has a record keeps the one that it has.
     package func record(skipped run: RunRecord) async throws(Failure) {
         _ = try await write { try Self.insert(run, into: $0) }
@@ -104,7 +115,7 @@ extension History {
             let seen = try database.makeStatement(sql: "SELECT first_seen FROM jobs WHERE job = ? AND database = ?")
             let last = try database.makeStatement(
                 sql: """
-                    SELECT scheduled_at, attempt, outcome, error_code FROM runs
+                    SELECT scheduled_at, attempt, outcome, error_code, retry_at FROM runs
                     WHERE job = ? AND database = ? AND scheduled_at IS NOT NULL AND NOT distrusted
                     ORDER BY scheduled_at DESC, attempt DESC LIMIT 1
                     """)
@@ -129,8 +140,8 @@ extension History {
                     // A run that a stop cut off did not fail; it only has not been done.
                     if outcome == Outcome.cancelled.rawValue, code == "cancelled" {
                         known.interrupted = InterruptedRun(fire: fire, attempt: row["attempt"], wasStopped: true)
-                    } else if code == "interrupted", fire >= known.firstSeen {
-                        // The process that found it cut off ended before it could be tried again.
+                    } else if code == "interrupted" || row["retry_at"] != nil, fire >= known.firstSeen {
+                        // The process that found it cut off, or in which it failed, ended before it could be tried again.
                         known.interrupted = InterruptedRun(fire: fire, attempt: row["attempt"])
                     }
                 }

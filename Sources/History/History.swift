@@ -194,6 +194,9 @@ package final class History: Sendable {
                         WHERE scheduled_at IS NOT NULL AND NOT distrusted;
                     """)
         }
+        migrator.registerMigration("4: retries that are to come") { database in
+            try database.execute(sql: "ALTER TABLE runs ADD COLUMN retry_at INTEGER")
+        }
         return migrator
     }
 }

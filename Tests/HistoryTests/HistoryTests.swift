@@ -149,6 +149,28 @@ struct HistoryTests {
         #expect(anew?.interrupted == nil)
     }
 
+    @Test("a retry that was to come is remembered by the next process, until it has been made")
+    func pendingRetry() async throws {
+        let folder = try TemporaryFolder("history")
+        let history = try History(path: folder.path("h.db"))
+        _ = try await history.remember([key: "0 * * * *"], at: now - .seconds(60))
+        var run = record("1", fire: now)
+        _ = try await history.begin(run)
+        run.endedAt = now
+        run.outcome = .failed
+        run.errorCode = "database-unreachable"
+        try await history.end(run)
+        #expect(try await history.remember([key: "0 * * * *"], at: now)[key]?.interrupted == nil)
+        try await history.noteRetry(of: key, fire: now, afterAttempt: 1, at: now + .seconds(60))
+        #expect(try await history.remember([key: "0 * * * *"], at: now)[key]?.interrupted == InterruptedRun(fire: now, attempt: 1))
+        var second = record("2", fire: now, attempt: 2)
+        _ = try await history.begin(second)
+        second.endedAt = now
+        second.outcome = .succeeded
+        try await history.end(second)
+        #expect(try await history.remember([key: "0 * * * *"], at: now)[key]?.interrupted == nil)
+    }
+
     @Test("a pause holds until its end or until it is lifted")
     func pauses() async throws {
         let folder = try TemporaryFolder("history")

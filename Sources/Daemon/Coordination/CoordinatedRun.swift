@@ -20,21 +20,36 @@ struct CoordinatedRun: Sendable {
     func watch() async -> Bool {
         while !Task.isCancelled {
             do { try await clock.sleep(for: Coordinator.heartbeat) } catch { return false }
-            do throws(PostgresError) {
-                guard let fire else {
-                    _ = try await connection.query("SELECT 1")
-                    continue
-                }
-                let count = try await connection.execute(
-                    CoordinationQueries.heartbeat,
-                    [.text(job), .text(String(fire.microsecondsSinceEpoch)), .text(host)])
-                // Somebody has taken it over, so that it is no longer ours.
-                guard count == 1 else { return !Task.isCancelled }
-            } catch {
-                return !error.isCancelled
-            }
+            guard await isHeld() else { return !Task.isCancelled }
         }
         return false
+    }
+
+    /// Whether the session answers, soon enough, that the fire is still ours. A network that is gone answers nothing at all, while
+    /// the server lets go of the lock.
+    private func isHeld() async -> Bool {
+        await withTaskGroup(of: Bool.self) { group in
+            group.addTask { await beat() }
+            group.addTask { [clock] in
+                try? await clock.sleep(for: Coordinator.answerTime)
+                return false
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? false
+        }
+    }
+
+    private func beat() async -> Bool {
+        do throws(PostgresError) {
+            guard let fire else {
+                _ = try await connection.query("SELECT 1")
+                return true
+            }
+            return try await connection.execute(
+                CoordinationQueries.heartbeat, [.text(job), .text(String(fire.microsecondsSinceEpoch)), .text(host)]) == 1
+        } catch {
+            return false
+        }
     }
 
     /// Writes how the run ended, and lets go of the lock.

@@ -29,6 +29,8 @@ package struct Coordinator: Sendable {
     static let patience = Duration.seconds(15)
     /// How often a run shows a sign of life.
     static let heartbeat = Duration.seconds(3)
+    /// How long the server may take to answer one, before the session counts as lost.
+    static let answerTime = Duration.seconds(8)
 
     /// This host, as the others see it: two daemons on one machine are two.
     let host: String
