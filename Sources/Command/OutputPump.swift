@@ -63,8 +63,9 @@ final class OutputPump: Sendable {
     func start(ended: @escaping @Sendable (End) -> Void) throws(ThreadError) {
         try DedicatedThread.start { [self] in
             let end = read()
-            try? source.close()
+            // In this order: a stage that writes on fails because of the closed pipe, and must not seem to have failed first.
             ended(end)
+            try? source.close()
         }
     }
 

@@ -64,8 +64,9 @@ struct SupervisionLoop {
         defer { try? source?.close() }
         while true {
             round += 1
-            noteEnds()
+            // Events first: what ends because the sink has failed is told of the sink's failure before it ends.
             noteEvents()
+            noteEnds()
             keepTime()
             if isOver { break }
             wait()
@@ -223,6 +224,7 @@ struct SupervisionLoop {
 
         _ = poll(&polled, nfds_t(polled.count), timeout())
         if polled[0].revents != 0 { supervision.events.bell.clear() }
+        noteEvents()
         // Ends are noted before standard error is read: in what is read after a stage's end, all that it wrote is
         // there.
         noteEnds()

@@ -101,4 +101,25 @@ struct PipelineOutputTests {
         #expect(tail.hasPrefix("0123456789\n"))
         #expect(tail.hasSuffix("last\n"))
     }
+
+    @Test(
+        "a program that exits with an error once nobody reads is not taken for the cause of the sink's failure", arguments: 0..<40)
+    func sinkFailsFirst(attempt: Int) async throws {
+        struct Full: Error {}
+        // As journalctl --follow does, it looks at its output while it has nothing to write.
+        let script = """
+            import os, select
+            os.write(1, b"x" * 4096)
+            poll = select.poll()
+            poll.register(1, 0)
+            poll.poll()
+            os._exit(1)
+            """
+        let python = Program(executable: "/usr/bin/python3", arguments: ["-c", script], environment: ["PATH": "/usr/bin:/bin"])
+        let error = await failure { try await Pipeline([python]).run(output: .stream { _ in throw Full() }) }
+        guard case .sinkFailed(let cause)? = error, cause is Full else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
 }
