@@ -1,5 +1,4 @@
 import Configuration
-import Daemon
 import Foundation
 import History
 import Jobs
@@ -7,6 +6,8 @@ import Postgres
 import Schedule
 import TestSupport
 import Testing
+
+@testable import Daemon
 
 @Suite("Hosts that agree through a database")
 struct CoordinatorTests {
@@ -85,6 +86,41 @@ struct CoordinatorTests {
             going.cancel()
             _ = try await going.value
         }
+    }
+
+    /// Time passes twenty times as fast.
+    private struct QuickClock: JobClock {
+        private let real = SystemJobClock()
+        func now() -> Instant { real.now() }
+        func sleep(for duration: Duration) async throws { try await real.sleep(for: duration / 20) }
+        func elapsed() -> Duration { real.elapsed() }
+    }
+
+    @Test("a session that answers nothing at all counts as lost, and is not waited for", .timeLimit(.minutes(1)))
+    func silent() async throws {
+        try await TestCluster.withDatabase { target in
+            let clock = QuickClock()
+            let database = DatabaseAccess(name: "main", target: target, timestamps: "UTC")
+            let coordinator = Coordinator(stateDirectory: "/nowhere", clock: clock)
+            guard case .taken(let run) = try await coordinator.claim("job", on: database, fire: clock.now(), attempt: 1) else {
+                Issue.record("not taken")
+                return
+            }
+            // As good as a network that is gone: the process on the other side does nothing, not even end its statement.
+            let process = run.connection.backendPID
+            #expect(kill(process, SIGSTOP) == 0)
+            let (isLost, took) = await elapsed { await run.watch() }
+            #expect(kill(process, SIGCONT) == 0)
+            #expect(isLost)
+            #expect(took < .seconds(10))
+            await run.end(.failed, retryDelay: nil)
+        }
+    }
+
+    private func elapsed(_ body: () async -> Bool) async -> (Bool, Duration) {
+        let begin = ContinuousClock.now
+        let value = await body()
+        return (value, begin.duration(to: .now))
     }
 
     @Test("the server is told to notice within seconds that a host has vanished without a word")

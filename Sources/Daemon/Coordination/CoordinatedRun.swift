@@ -27,16 +27,22 @@ struct CoordinatedRun: Sendable {
 
     /// Whether the session answers, soon enough, that the fire is still ours. A network that is gone answers nothing at all, while
     /// the server lets go of the lock.
+    ///
+    /// The one that comes first counts, and the other is not waited for: a statement on such a network does not end by being
+    /// cancelled either.
     private func isHeld() async -> Bool {
-        await withTaskGroup(of: Bool.self) { group in
-            group.addTask { await beat() }
-            group.addTask { [clock] in
-                try? await clock.sleep(for: Coordinator.answerTime)
-                return false
-            }
-            defer { group.cancelAll() }
-            return await group.next() ?? false
+        let answers = AsyncStream.makeStream(of: Bool.self)
+        let beat = Task { answers.continuation.yield(await self.beat()) }
+        let limit = Task { [clock] in
+            try? await clock.sleep(for: Coordinator.answerTime)
+            answers.continuation.yield(false)
         }
+        defer {
+            beat.cancel()
+            limit.cancel()
+        }
+        var first = answers.stream.makeAsyncIterator()
+        return await first.next() ?? false
     }
 
     private func beat() async -> Bool {
