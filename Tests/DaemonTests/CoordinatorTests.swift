@@ -112,7 +112,7 @@ struct CoordinatorTests {
             let (isLost, took) = await elapsed { await run.watch() }
             #expect(kill(process, SIGCONT) == 0)
             #expect(isLost)
-            #expect(took < .seconds(10))
+            #expect(took < .seconds(8))
             await run.end(.failed, retryDelay: nil)
         }
     }
